@@ -1,0 +1,229 @@
+"""What requests look like; answers are the views of the services."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from longshore.domain.specs import (
+    CONFIG_FIELDS,
+    AppName,
+    Argument,
+    Build,
+    Domain,
+    Env,
+    EnvKey,
+    EnvValue,
+    Hardening,
+    HealthCheck,
+    Port,
+    Resources,
+    Source,
+)
+from longshore.services.queue import QueueItemView
+from longshore.services.views import (
+    AppView,
+    DeploymentView,
+    EventView,
+    LogLine,
+    ReleaseView,
+    ReplicaView,
+    TokenView,
+)
+
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+EnvPatch = Annotated[dict[EnvKey, EnvValue | None], Field(max_length=200)]
+Domains = Annotated[list[Domain], Field(max_length=50)]
+Weight = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+MaxRps = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+QueueRule = Literal["newest", "all"]
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$"),
+]
+
+
+class Body(BaseModel):
+    """A body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ConfigPatch(Body):
+    """Changes to what belongs to a release; a merge patch (RFC 7396), ``null`` removes."""
+
+    port: Port | None = None
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    command: Annotated[list[Argument], Field(min_length=1, max_length=64)] | None = None
+    health_check: HealthCheck | None = None
+    resources: Resources | None = None
+    hardening: Hardening | None = None
+    build: Build | None = None
+    env: EnvPatch | None = None
+
+    def split(self) -> tuple[dict[str, Any], dict[str, str | None]]:
+        """The changes as they were sent: the configuration, and the environment (kept apart, encrypted)."""
+        sent = self.model_dump(mode="json", exclude_unset=True, include=set(CONFIG_FIELDS))
+        env = sent.pop("env", None) or {}
+        return sent, env
+
+
+class AppBody(ConfigPatch):
+    """A new app."""
+
+    name: AppName
+    env: Env | None = None  # type: ignore[assignment]  # nothing to remove yet
+    domains: Domains = Field(default_factory=list)
+    weight: Weight = 1.0
+    max_rps: MaxRps | None = None
+    queue: QueueRule = "newest"
+
+
+class AppPatch(ConfigPatch):
+    """Changes to an app. What belongs to a release becomes a deployment once a release is live."""
+
+    domains: Domains | None = None
+    weight: Weight | None = None
+    max_rps: MaxRps | None = None
+    queue: QueueRule | None = None
+
+    def of_the_app(self) -> dict[str, Any]:
+        """The changes that take effect at once."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude=set(CONFIG_FIELDS))
+
+
+class DeploymentSource(Body):
+    """Code, an image, or nothing but a number of an older release."""
+
+    source: Source | None = None
+    release: Number | None = None
+    config: ConfigPatch | None = None
+    trigger: Annotated[str, Field(pattern="^(api|cli)$")] = "api"
+
+
+class LockBody(Body):
+    """A lock on an app."""
+
+    reason: Words
+    mode: Literal["refuse", "wait"] = "refuse"
+    until: AwareDatetime | None = None
+
+
+class RollbackBody(Body):
+    """Where to go back to; without a number to the last good release before the live one."""
+
+    release: Number | None = None
+    force: bool = False
+    trigger: Annotated[str, Field(pattern="^(api|cli)$")] = "api"
+
+
+class TokenBody(Body):
+    """A new token."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,79}$")]
+    scope: Annotated[str, Field(pattern="^(read|deploy|admin)$")]
+    app: AppName | None = None
+    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+
+
+class AppPath(BaseModel):
+    """An app by name."""
+
+    app: str
+
+
+class DeploymentPath(AppPath):
+    """A deployment by app and number."""
+
+    number: Number
+
+
+class TokenPath(BaseModel):
+    """A token by name."""
+
+    name: str
+
+
+class PageQuery(BaseModel):
+    """Where in a list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+
+
+class LogQuery(BaseModel):
+    """Where in a log: chunks after this sequence number."""
+
+    cursor: Annotated[int, Field(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class AppPage(BaseModel):
+    """Some apps."""
+
+    items: list[AppView]
+    next_cursor: str | None
+
+
+class DeploymentPage(BaseModel):
+    """Some deployments."""
+
+    items: list[DeploymentView]
+    next_cursor: str | None
+
+
+class QueuePage(BaseModel):
+    """Some of what runs and what waits."""
+
+    items: list[QueueItemView]
+    next_cursor: str | None
+
+
+class ReleasePage(BaseModel):
+    """Some releases."""
+
+    items: list[ReleaseView]
+    next_cursor: str | None
+
+
+class ReplicaPage(BaseModel):
+    """Some replicas."""
+
+    items: list[ReplicaView]
+    next_cursor: str | None
+
+
+class EventPage(BaseModel):
+    """Some events."""
+
+    items: list[EventView]
+    next_cursor: str | None
+
+
+class TokenPage(BaseModel):
+    """Some tokens."""
+
+    items: list[TokenView]
+    next_cursor: str | None
+
+
+class LogPage(BaseModel):
+    """Some of a log."""
+
+    items: list[LogLine]
+    next_cursor: str | None
+
+
+class PartView(BaseModel):
+    """One part we stand on."""
+
+    name: str
+    ok: bool
+    problem: str | None = None
+    hint: str | None = None
+
+
+class Readiness(BaseModel):
+    """Whether everything is there to work."""
+
+    ready: bool
+    parts: list[PartView]

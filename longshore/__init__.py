@@ -1,0 +1,3 @@
+"""Longshore: build, push, deploy, health-check and watch containers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What things are: states, specs, plans, names. Pure; imports nothing of the house but the errors."""

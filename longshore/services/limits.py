@@ -1,0 +1,58 @@
+"""How long one claim of a job may last: in all, and without any news."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from longshore.domain.states import JobKind
+from longshore.errors import AppError, LongshoreError, PlatformError
+from longshore.models import Deployment, Job
+from longshore.services import releases
+from longshore.settings import Settings
+
+BEYOND_PROBES = 60.0  # seconds of a health check that are not waiting for the app: switching, and proving the switch
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Seconds: ``total``, and ``silence`` (``None``: this job has nothing to tell while it works)."""
+
+    kind: JobKind
+    total: float
+    silence: float | None = None
+
+    def broken(self, age: float, silent: float) -> LongshoreError | None:
+        """The reason, if a job of this age that was silent for so long is over its limit."""
+        if age >= self.total:
+            return self._error(f"the {self._name} took longer than {self.total:g} s", "deadline")
+        if self.silence is not None and silent >= self.silence:
+            return self._error(f"the {self._name} brought no news for {self.silence:g} s", f"{self.kind}_silent")
+        return None
+
+    @property
+    def _name(self) -> str:
+        return self.kind.replace("_", " ")
+
+    def _error(self, message: str, code: str) -> LongshoreError:
+        if self.kind is JobKind.BUILD:
+            hint = "Let a long step print its progress, or raise LONGSHORE_BUILD_DEADLINE or LONGSHORE_BUILD_SILENCE."
+            return AppError(message, code=code, hint=hint)
+        return PlatformError(message, code=code, hint="Look at the log for what it was busy with; limits are settings.")
+
+
+def limit_of(settings: Settings, job: Job) -> Limit:
+    """The limit of one claim of a job."""
+    return Limit(job.kind, *_LIMITS[job.kind](settings, job.deployment))
+
+
+def _check_limit(_: Settings, deployment: Deployment) -> tuple[float, None]:
+    config = deployment.release.declared if deployment.release else releases.effective_config(deployment)
+    return config.health_check.healthy_deadline + BEYOND_PROBES, None
+
+
+_LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | None]]] = {
+    JobKind.BUILD: lambda settings, _: (settings.build_deadline, settings.build_silence),
+    JobKind.PUSH: lambda settings, _: (settings.push_deadline, settings.transfer_silence),
+    JobKind.DEPLOY: lambda settings, _: (settings.deploy_deadline, settings.transfer_silence),
+    JobKind.HEALTH_CHECK: _check_limit,
+    JobKind.DRAIN: lambda settings, _: (settings.drain_deadline, None),
+}

@@ -1,0 +1,54 @@
+"""What the router is to serve, read from rows."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from longshore.domain.names import ROUTE_SLOTS, WEB
+from longshore.domain.ports import AppRoute, RouteServer, RoutingTable
+from longshore.domain.states import ReplicaState
+from longshore.models import App, Replica
+from longshore.services.context import WorkerServices
+
+
+def apply(worker: WorkerServices) -> None:
+    """Make the router serve what the rows say."""
+    worker.router.apply(lambda: table(worker))
+
+
+def table(worker: WorkerServices) -> RoutingTable:
+    """Every app with its host names, its live slot, and the replicas that stand in its two slots."""
+    with worker.db.read() as session:
+        apps = session.scalars(select(App).where(App.removed_at.is_(None)).order_by(App.name)).all()
+        servers = _servers(session)
+        return [
+            AppRoute(
+                app=app.name,
+                domains=app.hosts,
+                live=app.live_slot,
+                servers={slot: tuple(servers.get((app.id, slot), ())) for slot in ROUTE_SLOTS},
+            )
+            for app in apps
+        ]
+
+
+def _servers(session: Session) -> dict[tuple[int, str], list[RouteServer]]:
+    """Proven replicas, and draining ones for as long as they may still hold requests; one query for all apps."""
+    rows = session.scalars(
+        select(Replica)
+        .where(
+            Replica.state.in_([ReplicaState.HEALTHY, ReplicaState.DRAINING]),
+            Replica.process == WEB,
+        )
+        .order_by(Replica.id)
+    )
+    servers: dict[tuple[int, str], list[RouteServer]] = {}
+    for row in rows:
+        servers.setdefault((row.app_id, row.route_slot), []).append(server_of(row))
+    return servers
+
+
+def server_of(replica: Replica) -> RouteServer:
+    """A replica as the router knows it."""
+    draining = replica.state is ReplicaState.DRAINING
+    name = f"g{replica.generation}.{replica.process}.{replica.slot}"
+    return RouteServer(name, replica.address, replica.port, draining)

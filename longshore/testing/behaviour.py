@@ -1,0 +1,17 @@
+"""How the containers of a fake image behave once they run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Without anything said: a web app that answers 200 on port 80. ``port`` ``None`` listens nowhere."""
+
+    port: int | None = 80
+    loopback_only: bool = False
+    status: int = 200
+    body: str = "Hello, World!"
+    output: tuple[str, ...] = ()
+    exit_code: int | None = None  # set: it exits at once with this code
+    out_of_memory: bool = False
+    cannot_start: str = ""  # set: the engine's words why it cannot even be started

@@ -1,0 +1,266 @@
+"""One contract for the fake engine and the real one."""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from longshore.domain.names import container_labels, container_name
+from longshore.domain.ports import ContainerSpec, Listener
+from longshore.domain.specs import Resources
+from longshore.errors import AppError, PartDownError, PlatformError, TransientError
+from longshore.testing import Behaviour, FakeEngine
+
+IMAGE = "python:3.13-slim"
+SERVE = ["python", "-m", "http.server", "{port}", "--bind", "{bind}"]
+PATIENCE = 15.0
+
+
+class Subject:
+    """An engine, and how to make containers of a behaviour on it."""
+
+    def __init__(self, engine: Any, stack: str, image_of: Callable[[Behaviour], tuple[str, list[str] | None]]) -> None:
+        self.engine, self.stack, self._image_of = engine, stack, image_of
+        self._count = 2
+
+    def spec(self, behaviour: Behaviour | None = None, **changes: Any) -> ContainerSpec:
+        self._count += 1
+        network = self.engine.network()
+        image, command = self._image_of(behaviour or Behaviour(port=8000))
+        prefix = network.subnet.rpartition(".")[0]
+        given = ContainerSpec(
+            name=container_name(self.stack, "hello", self._count, "web", 1),
+            image_id=image,
+            labels=container_labels(self.stack, "hello", 1, self._count, "web", 1),
+            network=network.name,
+            address=f"{prefix}.{self._count}",
+            command=command,
+        )
+        return replace(given, **changes)
+
+    def name(self, *references: str) -> str:
+        """Give one image several names; its id."""
+        if isinstance(self.engine, FakeEngine):
+            image = self.engine.add_image(references[0])
+            self.engine.images.update(dict.fromkeys(references[1:], self.engine.images[image]))
+            return image
+        for reference in references:
+            self.engine._connection.client.tag(IMAGE, *reference.rsplit(":", 1))
+        return self.engine.find_image(IMAGE).id
+
+    def until(self, condition: Callable[[], Any]) -> Any:
+        """Real containers take a moment."""
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
+
+
+def fake_subject() -> Subject:
+    engine = FakeEngine(stack="fake")
+
+    def image_of(behaviour: Behaviour) -> tuple[str, None]:
+        return engine.add_image(f"made:{len(engine.images)}", behaviour), None
+
+    return Subject(engine, "fake", image_of)
+
+
+def real_command(behaviour: Behaviour) -> list[str]:
+    if behaviour.cannot_start:
+        return ["/no/such/program"]
+    if behaviour.exit_code is not None or behaviour.port is None:
+        lines = "; ".join(f"print({line!r}, flush=True)" for line in behaviour.output) or "pass"
+        end = f"sys.exit({behaviour.exit_code})" if behaviour.exit_code is not None else "time.sleep(600)"
+        return ["python", "-c", f"import sys, time; {lines}; {end}"]
+    bind = "127.0.0.1" if behaviour.loopback_only else "0.0.0.0"
+    return [part.format(port=behaviour.port, bind=bind) for part in SERVE]
+
+
+@pytest.fixture(params=["fake", "real"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    if request.param == "fake":
+        return fake_subject()
+    yard = request.getfixturevalue("yard")
+    yard.subject = getattr(yard, "subject", None) or Subject(
+        yard.engine, yard.stack, lambda behaviour: (yard.engine.find_image(IMAGE).id, real_command(behaviour))
+    )
+    return yard.subject
+
+
+def test_a_container_started_is_a_container_listed(subject):
+    spec = subject.spec()
+    started = subject.engine.start(spec)
+    assert (started.name, started.running, started.address) == (spec.name, True, spec.address)
+    assert started.labels.items() >= spec.labels.items()
+    assert started.name in [one.name for one in subject.engine.containers(spec.labels)]
+    assert subject.engine.find(spec.name).id == started.id
+
+
+def test_containers_are_found_by_all_their_labels(subject):
+    one, two = subject.spec(), subject.spec()
+    subject.engine.start(one)
+    subject.engine.start(two)
+    ours = [c.name for c in subject.engine.containers({"longshore.stack": subject.stack})]
+    assert ours.index(one.name) < ours.index(two.name)
+    assert [c.name for c in subject.engine.containers(two.labels)] == [two.name]
+
+
+def test_a_second_start_adopts_what_is_there(subject):
+    spec = subject.spec()
+    first = subject.engine.start(spec)
+    assert subject.engine.start(spec).id == first.id
+
+
+def test_a_start_of_a_stopped_one_starts_it_again(subject):
+    spec = subject.spec()
+    first = subject.engine.start(spec)
+    subject.engine.stop(spec.name, 1)
+    again = subject.engine.start(spec)
+    assert (again.id, again.running) == (first.id, True)
+
+
+def test_a_name_with_other_labels_is_left_alone(subject):
+    spec = subject.spec()
+    first = subject.engine.start(spec)
+    with pytest.raises(PlatformError) as caught:
+        subject.engine.start(replace(spec, labels={**spec.labels, "longshore.generation": "999"}))
+    assert caught.value.code == "name_taken"
+    assert subject.engine.find(spec.name) == first
+
+
+def test_an_image_that_is_gone_is_a_passing_fault(subject):
+    with pytest.raises(TransientError) as caught:
+        subject.engine.start(subject.spec(image_id="sha256:" + "0" * 64))
+    assert caught.value.code == "image_gone"
+
+
+def outcome(subject: Subject, spec: ContainerSpec) -> str | int:
+    """Why it could not be started, or the code it ended with."""
+    try:
+        subject.engine.start(spec)
+    except AppError as error:
+        return error.code
+    ended = subject.until(lambda: (c := subject.engine.find(spec.name)) and not c.running and c)
+    return ended.exit_code
+
+
+def test_a_program_that_is_not_there_cannot_be_started_or_ends_at_once(subject):
+    spec = subject.spec(Behaviour(cannot_start="no such file or directory"))
+    assert outcome(subject, spec) in ("cannot_start", 127)  # 127: the init process found no program
+
+
+def test_one_that_exits_tells_its_code_and_its_last_words(subject):
+    spec = subject.spec(Behaviour(exit_code=3, output=("one", "two", "three")))
+    subject.engine.start(spec)
+    ended = subject.until(lambda: (c := subject.engine.find(spec.name)) and not c.running and c)
+    assert (ended.exit_code, ended.out_of_memory, ended.address) == (3, False, None)
+    assert subject.engine.output(spec.name, 2) == ["two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        (Behaviour(port=8000), [Listener(8000, False)]),
+        (Behaviour(port=9000, loopback_only=True), [Listener(9000, True)]),
+        (Behaviour(port=None), []),
+    ],
+    ids=["open", "loopback", "none"],
+)
+def test_what_listens_is_seen(subject, behaviour, expected):
+    spec = subject.spec(behaviour)
+    subject.engine.start(spec)
+    assert subject.until(lambda: subject.engine.listeners(spec.name)) == expected if expected else True
+    assert subject.engine.listeners(spec.name) == expected
+
+
+def test_one_that_is_stopped_stays_listed_and_can_be_resumed(subject):
+    spec = subject.spec()
+    subject.engine.start(spec)
+    subject.engine.keep_running(spec.name)
+    subject.engine.stop(spec.name, 1)
+    assert not subject.engine.find(spec.name).running
+    subject.engine.resume(spec.name)
+    assert (subject.engine.find(spec.name).running, subject.engine.find(spec.name).address) == (True, spec.address)
+
+
+def test_one_that_is_removed_is_gone_running_or_not(subject):
+    running, stopped = subject.spec(), subject.spec()
+    for spec in (running, stopped):
+        subject.engine.start(spec)
+    subject.engine.stop(stopped.name, 1)
+    for spec in (running, stopped):
+        subject.engine.remove(spec.name)
+        assert subject.engine.find(spec.name) is None
+
+
+def test_a_forgotten_tag_is_gone_and_the_image_stays_while_another_tag_or_a_container_holds_it(subject):
+    two = [f"127.0.0.1:9/{subject.stack}/forgotten:{number}" for number in (1, 2)]
+    image = subject.name(*two)
+    subject.engine.forget_image(image)
+    assert subject.engine.find_image(two[0]).id == image
+    subject.engine.forget_image(two[0])
+    assert subject.engine.find_image(two[0]) is None
+    assert subject.engine.find_image(two[1]).id == image
+    subject.engine.forget_image(two[1])
+    assert subject.engine.find_image(two[1]) is None
+    for nothing in (two[0], f"sha256:{'0' * 64}"):
+        subject.engine.forget_image(nothing)
+
+
+def test_nobody_minds_what_is_not_there(subject):
+    subject.engine.stop("nobody", 1)
+    subject.engine.remove("nobody")
+    assert subject.engine.find("nobody") is None
+    assert subject.engine.output("nobody", 5) == []
+    assert subject.engine.find_image("nobody:1") is None
+
+
+def test_an_address_in_use_is_a_passing_fault(subject):
+    spec = subject.spec()
+    subject.engine.start(spec)
+    with pytest.raises(TransientError) as caught:
+        subject.engine.start(subject.spec(address=spec.address))
+    assert caught.value.code in ("cannot_start", "engine_error")
+
+
+def test_the_network_is_made_once_and_keeps_two_addresses_back(subject):
+    network = subject.engine.network()
+    assert network == subject.engine.network()
+    assert len(network.reserved) == 2
+
+
+def test_an_image_nobody_has_cannot_be_pulled(subject):
+    with pytest.raises((AppError, TransientError)):
+        subject.engine.pull("127.0.0.1:9/nothing:1", lambda _: None, lambda: False)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the SDK forgets the socket that did not connect
+def test_an_engine_that_is_away_is_a_part_that_is_down(tmp_path):
+    from longshore.adapters.engine import Connection, DockerEngine
+    from longshore.adapters.engine.images import Credentials
+    from longshore.adapters.engine.network import StackNetwork
+
+    nobody = Connection(f"unix://{tmp_path}/none.sock")
+    real, fake = DockerEngine(nobody, StackNetwork(nobody, "t", "/"), Credentials()), FakeEngine()
+    fake.down = True
+    for engine in (real, fake):
+        with pytest.raises(PartDownError) as caught:
+            engine.find("x")
+        assert caught.value.part == "engine"
+    del real, engine, caught, nobody
+    gc.collect()
+
+
+def test_a_real_container_is_hardened_and_limited(yard):
+    subject = Subject(yard.engine, yard.stack, lambda b: (yard.engine.find_image(IMAGE).id, real_command(b)))
+    subject._count = 200
+    spec = subject.spec(resources=Resources(memory="64m", cpus=0.5, pids=50), capabilities="none", read_only=True)
+    yard.engine.start(spec)
+    host = yard.connection.client.inspect_container(spec.name)["HostConfig"]
+    assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (64 * 1024**2, 500_000_000, 50)
+    assert (host["CapDrop"], host["ReadonlyRootfs"], host["Init"]) == (["ALL"], True, True)
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["RestartPolicy"]["Name"] == "no"

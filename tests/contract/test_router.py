@@ -1,0 +1,255 @@
+"""The router with a real HAProxy in a stack of its own, made the way a stack makes it."""
+
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from longshore.adapters.router import HAProxyRouter
+from longshore.domain.ports import AppRoute, RouteServer
+from longshore.domain.specs import HealthCheck
+from longshore.errors import PartDownError
+
+CHECK = HealthCheck()
+HOST = "hello.localhost"
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """The router's own checks connect and leave without a word: nothing to print."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+def answering(name: str, address: str) -> http.server.ThreadingHTTPServer:
+    """An app outside any container, that says its name; ``/slow`` takes a second."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.path == "/slow":
+                time.sleep(1)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(name)))
+            self.end_headers()
+            self.wfile.write(name.encode())
+
+        def log_message(self, *_) -> None:
+            return
+
+    server = QuietServer((address, 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def servers(yard) -> Iterator[dict[str, RouteServer]]:
+    """Two versions of an app on this host, where the router's network reaches them."""
+    gateway = yard.network.ensure().reserved[0]
+    made = {name: answering(name, gateway) for name in ("old", "new")}
+    yield {
+        name: RouteServer(f"g{number}.web.1", gateway, made[name].server_address[1])
+        for number, name in enumerate(made, 1)
+    }
+    for server in made.values():
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def router(yard, servers) -> Iterator[HAProxyRouter]:
+    settings = yard.settings
+    ours = HAProxyRouter(settings.root / "router", settings.sockets / "router", settings.router_port)
+    ours.write(list)
+    yard.parts.ensure()
+    until(lambda: alive(ours))
+    yield ours
+    ours._client.close()
+
+
+def alive(router: HAProxyRouter) -> bool:
+    try:
+        router.ping()
+    except PartDownError:
+        return False
+    return True
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def ask(yard):
+    """One request by the way everybody comes."""
+    limits = httpx.Limits(max_keepalive_connections=0)  # one that was kept may be the last answer of an old process
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{yard.settings.router_port}", trust_env=False, limits=limits
+    ) as client:
+        yield lambda path="/", host=HOST: client.get(path, headers={"host": host})
+
+
+def table(servers, live: str | None, a=("old",), b=("new",), leaving=()) -> list[AppRoute]:
+    def named(names) -> tuple[RouteServer, ...]:
+        return tuple(
+            RouteServer(s.name, s.address, s.port, draining=name in leaving)
+            for name, s in ((name, servers[name]) for name in names)
+        )
+
+    return [AppRoute("hello", (HOST,), live, {"a": named(a), "b": named(b)})]
+
+
+@pytest.fixture
+def both(router, servers) -> HAProxyRouter:
+    """Both versions stand, the old one is live."""
+    router.apply(lambda: table(servers, "a"))
+    return router
+
+
+def test_an_app_is_added_and_answers(router, servers, ask):
+    router.apply(lambda: table(servers, "a", b=()))
+    assert ask().text == "old"
+
+
+def test_the_switch_and_the_way_back(both, servers, ask):
+    both.apply(lambda: table(servers, "b"))
+    assert ask().text == "new"
+    both.apply(lambda: table(servers, "a"))
+    assert ask().text == "old"
+
+
+def test_the_switch_is_no_reload(both, servers):
+    before = both._runtime.ask("show info").splitlines()
+    both.apply(lambda: table(servers, "b"))
+    after = both._runtime.ask("show info").splitlines()
+    assert [line for line in before if line.startswith("Pid")] == [line for line in after if line.startswith("Pid")]
+
+
+def test_a_host_name_that_is_nobodys_is_a_404(both, ask):
+    assert ask(host="nobody.localhost").status_code == 404
+
+
+def test_an_app_that_is_not_live_says_so(router, servers, ask):
+    router.apply(lambda: table(servers, None))
+    assert ask().status_code == 503
+
+
+def test_a_probe_says_who_answered_and_reaches_a_slot_that_is_not_live(both):
+    assert both.probe(None, HOST, CHECK).served_by == "hello_a/g1.web.1"
+    other = both.probe("b", HOST, HealthCheck(body="new"))
+    assert (other.body, other.served_by) == ("new", "hello_b/g2.web.1")
+
+
+def test_nobody_else_learns_who_answered_or_chooses_a_slot(both, yard):
+    headers = {"host": HOST, "x-longshore-slot": "b", "x-longshore-probe": "guessed"}
+    answer = httpx.get(f"http://127.0.0.1:{yard.settings.router_port}/", headers=headers, trust_env=False)
+    assert answer.text == "old"
+    assert "x-longshore-served-by" not in answer.headers
+
+
+def test_a_draining_server_finishes_its_request_and_gets_no_new_one(both, servers, ask):
+    slow: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: slow.append(ask("/slow")))
+    asking.start()
+    until(lambda: both.sessions("hello", "a", "g1.web.1") == 1)
+    both.apply(lambda: table(servers, "b", leaving=("old",)))
+    assert ask().text == "new"
+    asking.join()
+    assert slow[0].text == "old"
+    until(lambda: both.sessions("hello", "a", "g1.web.1") == 0)
+
+
+def test_a_server_that_is_gone_is_gone_from_the_router(both, servers):
+    both.apply(lambda: table(servers, "b", leaving=("old",)))
+    both.apply(lambda: table(servers, "b", a=()))
+    until(lambda: "g1.web.1" not in both._runtime.servers()["hello_a"] or both.apply(lambda: table(servers, "b", a=())))
+    assert "g2.web.1" in both._runtime.servers()["hello_b"]
+
+
+def test_a_request_before_a_reload_still_counts(both, servers, ask):
+    asking = threading.Thread(target=lambda: ask("/slow"))
+    asking.start()
+    until(lambda: both.sessions("hello", "a", "g1.web.1") == 1)
+    assert both._runtime.reload() is None
+    assert both.sessions("hello", "a", "g1.web.1") == 1
+    asking.join()
+
+
+def test_a_reload_keeps_every_route(both, ask):
+    assert both._runtime.reload() is None
+    assert ask().text == "old"
+
+
+def test_an_app_that_comes_later_leaves_the_others_alone(both, servers, ask):
+    other = AppRoute("other", ("other.localhost",), "a", {"a": (servers["new"],), "b": ()})
+    both.apply(lambda: [*table(servers, "a"), other])
+    assert (ask().text, ask(host="other.localhost").text) == ("old", "new")
+    both.apply(lambda: table(servers, "a"))
+    assert ask(host="other.localhost").status_code == 404
+
+
+def test_what_somebody_changed_by_hand_is_put_right(both, servers, ask):
+    both._runtime.ask("set map /etc/longshore/live.map hello b")
+    both._runtime.ask("set server hello_a/g1.web.1 state drain")
+    both.apply(lambda: table(servers, "a"))
+    assert ask().text == "old"
+
+
+def _until_more(served: list[str], count: int) -> None:
+    """A few more answers have come: without that, twenty switches may pass between two requests."""
+    wanted, end = len(served) + count, time.monotonic() + 10
+    while len(served) < wanted:
+        assert time.monotonic() < end, "no answers come"
+        time.sleep(0.002)
+
+
+def test_no_request_fails_during_twenty_switches(both, servers, yard):
+    stop, failed, served = threading.Event(), [], []
+
+    def load() -> None:
+        url = f"http://127.0.0.1:{yard.settings.router_port}/"
+        with httpx.Client(trust_env=False) as client:
+            while not stop.is_set():
+                try:
+                    answer = client.get(url, headers={"host": HOST})
+                    served.append(answer.text)
+                    failed.extend([answer.status_code] if answer.status_code != 200 else [])
+                except httpx.HTTPError as error:
+                    failed.append(error)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(20):
+        both.apply(lambda slot="ba"[turn % 2]: table(servers, slot))
+        _until_more(served, 5)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert {"old", "new"} == set(served)
+
+
+def test_a_router_that_is_started_again_has_every_route(both, servers, yard, ask):
+    both.apply(lambda: table(servers, "b"))
+    yard.engine.stop(f"{yard.stack}.router", 2)
+    assert not alive(both)
+    with pytest.raises(PartDownError):
+        both.apply(lambda: table(servers, "a"))
+    yard.parts.ensure()
+    until(lambda: alive(both))
+    assert ask().text == "old"  # what was written while it was away
+
+
+def test_ensure_leaves_what_is_right_alone(both, yard):
+    before = yard.engine.find(f"{yard.stack}.router").id
+    yard.parts.ensure()
+    assert yard.engine.find(f"{yard.stack}.router").id == before
