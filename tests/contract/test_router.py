@@ -127,10 +127,9 @@ def test_the_switch_and_the_way_back(both, servers, ask):
 
 
 def test_the_switch_is_no_reload(both, servers):
-    before = both._runtime.ask("show info").splitlines()
+    before = _pid(both)
     both.apply(lambda: table(servers, "b"))
-    after = both._runtime.ask("show info").splitlines()
-    assert [line for line in before if line.startswith("Pid")] == [line for line in after if line.startswith("Pid")]
+    assert _pid(both) == before
 
 
 def test_a_host_name_that_is_nobodys_is_a_404(both, ask):
@@ -201,6 +200,39 @@ def test_what_somebody_changed_by_hand_is_put_right(both, servers, ask):
     both._runtime.ask("set server hello_a/g1.web.1 state drain")
     both.apply(lambda: table(servers, "a"))
     assert ask().text == "old"
+
+
+class DiedError(BaseException):
+    """What a SIGKILL is to the code it hits."""
+
+
+def test_whoever_dies_between_two_commands_leaves_what_the_next_look_completes(router, servers, ask, monkeypatch):
+    said, deaths = type(router._runtime).ask, 0
+    for lives in range(1, 100):
+        left = iter(range(lives))
+
+        def ask_while_alive(runtime, command: str, left=left) -> str:
+            if next(left, None) is None:
+                raise DiedError
+            return said(runtime, command)
+
+        router.apply(lambda: table(servers, "a", b=()))
+        with monkeypatch.context() as patched:
+            patched.setattr(type(router._runtime), "ask", ask_while_alive)
+            try:
+                router.apply(lambda: table(servers, "b"))
+            except DiedError:
+                deaths += 1
+            else:
+                break
+        before = _pid(router)
+        router.apply(lambda: table(servers, "b"))
+        assert (ask().text, _pid(router)) == ("new", before), f"died after {lives} commands"
+    assert deaths > 8
+
+
+def _pid(router: HAProxyRouter) -> list[str]:
+    return [line for line in router._runtime.ask("show info").splitlines() if line.startswith("Pid")]
 
 
 def _until_more(served: list[str], count: int) -> None:

@@ -160,14 +160,16 @@ def _by_backend(table: RoutingTable) -> dict[str, tuple[RouteServer, ...]]:
 
 
 def _additions(table: RoutingTable, running: Running) -> Iterator[str]:
-    """What is new. A server that moved is left to the reload."""
+    """What is new, and what somebody added and did not live to enable. A server that moved is left to the reload."""
     for name, servers in _by_backend(table).items():
         for server in servers:
-            if not server.draining and server.name not in running.get(name, {}):
-                where = f"{name}/{server.name}"
+            where, there = f"{name}/{server.name}", running.get(name, {}).get(server.name)
+            if server.draining or (there is not None and not there.disabled):
+                continue
+            if there is None:
                 yield f"add server {where} {server.address}:{server.port} {config.CHECK}"
-                yield f"enable health {where}"
-                yield f"enable server {where}"
+            yield f"enable health {where}"
+            yield f"enable server {where}"
 
 
 def _drains(table: RoutingTable, running: Running, leave: Collection[str] = ()) -> Iterator[str]:
@@ -184,4 +186,5 @@ def _stands(running: dict[str, LiveServer], wanted: RouteServer) -> bool:
     there = running.get(wanted.name)
     if there is None:
         return wanted.draining
-    return (there.address, there.port, there.draining) == (wanted.address, wanted.port, wanted.draining)
+    stands = (there.address, there.port, there.draining)
+    return stands == (wanted.address, wanted.port, wanted.draining) and (wanted.draining or not there.disabled)

@@ -8,7 +8,7 @@ from pathlib import Path
 from longshore.errors import PartDownError, TransientError
 
 TIMEOUT = 10.0
-DRAIN_FLAG = 0x08  # srv_admin_state, bit SRV_ADMF_FDRAIN
+DRAIN_FLAG, MAINT_FLAGS = 0x08, 0x27  # srv_admin_state: SRV_ADMF_FDRAIN; SRV_ADMF_MAINT, every way into maintenance
 _OLD_WORKERS = re.compile(r"# old workers\n(.*?)(?:\n#|\Z)", re.DOTALL)
 
 
@@ -19,6 +19,7 @@ class LiveServer:
     address: str
     port: int
     draining: bool
+    disabled: bool = False  # in maintenance, as every server is between being added and being enabled
 
 
 class Runtime:
@@ -50,8 +51,9 @@ class Runtime:
             fields = line.split()
             if len(fields) < 19 or line.startswith("#"):
                 continue
-            draining = bool(int(fields[6]) & DRAIN_FLAG)
-            found.setdefault(fields[1], {})[fields[3]] = LiveServer(fields[4], int(fields[18]), draining)
+            admin = int(fields[6])
+            server = LiveServer(fields[4], int(fields[18]), bool(admin & DRAIN_FLAG), bool(admin & MAINT_FLAGS))
+            found.setdefault(fields[1], {})[fields[3]] = server
         return found
 
     def map(self, file: str) -> dict[str, str]:
