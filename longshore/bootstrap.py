@@ -56,7 +56,9 @@ def open_worker_services(settings: Settings) -> Iterator[WorkerServices]:
             engine=DockerEngine(connection, network, _credentials(settings)),
             builder=Ladder(connection, BuildLimits(connection, settings), settings.build_rung),
             registry=HttpRegistry(settings),
-            router=HAProxyRouter(settings.root / "router", settings.sockets / "router", settings.router_port),
+            router=HAProxyRouter(
+                settings.root / "router", settings.sockets / "router", settings.router_port, str(settings.router_bind)
+            ),
             prober=SocketProber(),
             parts=DockerStackParts(connection, network, settings),
             random=Random(),  # noqa: S311 - spreads retries, guards nothing

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from functools import cached_property
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -33,6 +34,9 @@ class Settings(BaseSettings):
     bind: str = Field("127.0.0.1", description="Address the API listens on; put a TLS proxy before it.")
     flower_port: Port = Field(5555, description="Flower, on loopback.")
     router_port: Port = Field(8080, description="The router: apps answer here.")
+    router_bind: IPv4Address = Field(
+        IPv4Address("127.0.0.1"), description="Where the router listens; 0.0.0.0: everywhere."
+    )
     registry_port: Port = Field(5001, description="The stack's own registry, on loopback.")
 
     # What it stands on

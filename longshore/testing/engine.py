@@ -44,7 +44,7 @@ class FakeEngine:
         self.calls: list[tuple[str, str]] = []
         self.graces: dict[str, float] = {}  # how long a stopped one was given
         self.down = False
-        self._network = Network(f"{stack}.net", "10.64.0.0/24", ("10.64.0.1", "10.64.0.2"))
+        self._network = Network(f"{stack}.net", "10.64.0.0/24", ("10.64.0.1",))
         self._lock = threading.RLock()
 
     # What a test arranges

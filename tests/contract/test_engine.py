@@ -226,10 +226,10 @@ def test_an_address_in_use_is_a_passing_fault(subject):
     assert caught.value.code in ("cannot_start", "engine_error")
 
 
-def test_the_network_is_made_once_and_keeps_two_addresses_back(subject):
+def test_the_network_is_made_once_and_keeps_the_hosts_address_back(subject):
     network = subject.engine.network()
     assert network == subject.engine.network()
-    assert len(network.reserved) == 2
+    assert len(network.reserved) == 1
 
 
 def test_an_image_nobody_has_cannot_be_pulled(subject):

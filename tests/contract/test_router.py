@@ -1,6 +1,7 @@
 """The router with a real HAProxy in a stack of its own, made the way a stack makes it."""
 
 import http.server
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -8,10 +9,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from longshore.adapters.listening import is_taken
 from longshore.adapters.router import HAProxyRouter
 from longshore.domain.ports import AppRoute, RouteServer
 from longshore.domain.specs import HealthCheck
-from longshore.errors import PartDownError
+from longshore.errors import PartDownError, PlatformError
 
 CHECK = HealthCheck()
 HOST = "hello.localhost"
@@ -279,6 +281,17 @@ def test_a_router_that_is_started_again_has_every_route(both, servers, yard, ask
     yard.parts.ensure()
     until(lambda: alive(both))
     assert ask().text == "old"  # what was written while it was away
+
+
+def test_a_port_that_somebody_else_has_is_named(both, yard):
+    yard.connection.client.remove_container(f"{yard.settings.stack}.router", force=True)
+    port = yard.settings.router_port
+    until(lambda: not is_taken("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PlatformError) as caught:
+        yard.parts.ensure()
+    assert (caught.value.code, str(port) in str(caught.value)) == ("port_taken", True)
+    yard.parts.ensure()
+    until(lambda: alive(both))
 
 
 def test_ensure_leaves_what_is_right_alone(both, yard):

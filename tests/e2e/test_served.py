@@ -30,6 +30,14 @@ def test_the_sample_app_handed_over_by_http_says_hello(stack: Stack, hello: str)
     assert stack.view("/v1/apps/hello")["state"] == "running"
 
 
+def test_an_app_learns_who_asks_and_believes_nobody_about_it(stack: Stack) -> None:
+    stack.deployed("echo", projects.echo())
+    with httpx.Client(trust_env=False) as client:
+        claims = {"host": "echo.localhost", "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+        told = client.get(f"http://127.0.0.1:{stack.router_port}/", headers=claims).text.lower().splitlines()
+    assert {"x-forwarded-for: 127.0.0.1", "x-real-ip: 127.0.0.1", "x-forwarded-proto: http"} <= set(told)
+
+
 def test_the_database_tells_it(stack: Stack, hello: str) -> None:
     query = (
         "SELECT d.state, r.number, j.kind, j.state FROM deployments d JOIN apps a ON a.id = d.app_id"

@@ -394,10 +394,10 @@ class Stack:
         return None
 
     @contextmanager
-    def probed(self, app: str, *, threads: int = 1, every: float = 0.05, router: str | None = None) -> Iterator[Prober]:
-        """Requests to an app for as long as the block lasts; ``router``: another address of it."""
+    def probed(self, app: str, *, threads: int = 1, every: float = 0.05) -> Iterator[Prober]:
+        """Requests to an app for as long as the block lasts."""
         prober, stop = Prober(), threading.Event()
-        url, headers = f"http://{router or f'127.0.0.1:{self.router_port}'}/", {"host": f"{app}.localhost"}
+        url, headers = f"http://127.0.0.1:{self.router_port}/", {"host": f"{app}.localhost"}
 
         def ask() -> None:
             with httpx.Client(headers=headers, timeout=10, transport=self.transport()) as client:

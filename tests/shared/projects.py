@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        body = {text!r}.encode()
+        body = {body}.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -30,14 +30,22 @@ servers[0].serve_forever()
 """
 
 
+ON_PORT = '[("0.0.0.0", int(os.environ["PORT"]))]'
+
+
 def program(code: str) -> dict[str, str]:
     """A program with a Dockerfile around it."""
     return {"Dockerfile": DOCKERFILE, "app.py": dedent(code)}
 
 
-def web(text: str, addresses: str = '[("0.0.0.0", int(os.environ["PORT"]))]') -> dict[str, str]:
+def web(text: str, addresses: str = ON_PORT) -> dict[str, str]:
     """A web server that says one thing."""
-    return program(_SERVER.format(text=text, addresses=addresses))
+    return program(_SERVER.format(body=repr(text), addresses=addresses))
+
+
+def echo() -> dict[str, str]:
+    """A web server that answers with the headers it was asked with."""
+    return program(_SERVER.format(body="str(self.headers)", addresses=ON_PORT))
 
 
 def listening_on(*ports: int, host: str = "0.0.0.0") -> dict[str, str]:

@@ -23,7 +23,7 @@ LABEL_HOME = "longshore.home"
 
 
 class StackNetwork:
-    """One bridge network for the apps and the router of a stack; the registry is not on it."""
+    """One bridge network for the apps of a stack; the router reaches it from the host, the registry is not on it."""
 
     def __init__(self, connection: Connection, stack: str, home: str) -> None:
         self.name = f"{stack}.net"
@@ -99,12 +99,7 @@ class StackNetwork:
 def _network(facts: dict[str, Any]) -> Network:
     subnet = facts["IPAM"]["Config"][0]["Subnet"]
     hosts = ipaddress.ip_network(subnet)
-    return Network(facts["Name"], subnet, reserved=(str(hosts[1]), str(hosts[2])))
-
-
-def router_address(network: Network) -> str:
-    """The router's own: the second reserved one."""
-    return network.reserved[1]
+    return Network(facts["Name"], subnet, reserved=(str(hosts[1]),))  # the host's own, where its requests come from
 
 
 def _taken(networks: list[dict[str, Any]]) -> Iterator[ipaddress.IPv4Network]:

@@ -11,16 +11,17 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig
 
 from longshore.adapters.engine.connection import Connection, explanation, translated
-from longshore.adapters.engine.network import LABEL_HOME, StackNetwork, router_address
+from longshore.adapters.engine.network import LABEL_HOME, StackNetwork
+from longshore.adapters.listening import is_taken
 from longshore.domain.names import part_labels
-from longshore.domain.ports import Network
 from longshore.errors import PlatformError, TransientError
 from longshore.settings import Settings
 
 LABEL_SHAPE = "longshore.shape"  # a mark of how it was made: a part made otherwise is made anew
 ROUTER_CONFIG = "/etc/longshore"
 ROUTER_SOCKETS = "/run/longshore"
-ROUTER_PORT, REGISTRY_PORT = 8080, 5000
+REGISTRY_PORT = 5000
+HOST_NETWORK = "host"
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class _Part:
     name: str
     image: str
     command: list[str] | None
-    port: tuple[int, int]  # inside, outside (on loopback)
+    listens: tuple[str, int]  # where it is reached on this host
     binds: dict[str, str]
-    on_network: bool
+    published: int | None = None  # the port inside; a part without one is in the host's own network
+    user: str | None = None
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,16 +50,17 @@ class DockerStackParts:
 
     def ensure(self) -> None:
         """Network, registry and router exist and run."""
-        network = self._network.again()
+        self._network.again()
         if self._settings.registry is None:
-            self._stand(self._registry(), network)
-        self._stand(self._router(), network)
+            self._stand(self._registry())
+        self._stand(self._router())
 
     def refuse_others(self) -> None:
         """``PlatformError`` when what runs under this name belongs to another home."""
         self._network.refuse_others()
 
     def _router(self) -> _Part:
+        """In the host's network: a published port would be shut while the engine is away, and hide who asks."""
         settings = self._settings
         return _Part(
             name="router",
@@ -66,12 +69,12 @@ class DockerStackParts:
                 *("haproxy", "-W", "-db", "-f", f"{ROUTER_CONFIG}/haproxy.cfg"),
                 *("-S", f"{ROUTER_SOCKETS}/master.sock,mode,600"),
             ],
-            port=(ROUTER_PORT, settings.router_port),
+            listens=(str(settings.router_bind), settings.router_port),
             binds={
                 str(settings.root / "router"): ROUTER_CONFIG,
                 str(settings.sockets / "router"): ROUTER_SOCKETS,
             },
-            on_network=True,
+            user="root",  # it reads files that only root may read
         )
 
     def _registry(self) -> _Part:
@@ -80,20 +83,20 @@ class DockerStackParts:
             name="registry",
             image=settings.registry_image,
             command=None,
-            port=(REGISTRY_PORT, settings.registry_port),
+            listens=("127.0.0.1", settings.registry_port),
             binds={str(settings.root / "registry"): "/var/lib/registry"},
-            on_network=False,
+            published=REGISTRY_PORT,
             env={"REGISTRY_STORAGE_DELETE_ENABLED": "true"},
         )
 
-    def _stand(self, part: _Part, network: Network) -> None:
+    def _stand(self, part: _Part) -> None:
         with translated():
             there = self._find(part)
             if there is not None and there["Config"]["Labels"].get(LABEL_SHAPE) != part.shape:
                 self._connection.client.remove_container(there["Id"], force=True)
                 there = None
             if there is None:
-                self._create(part, network)
+                self._create(part)
             if there is None or not there["State"]["Running"]:
                 self._start(part)
 
@@ -119,7 +122,7 @@ class DockerStackParts:
             )
         return facts
 
-    def _create(self, part: _Part, network: Network) -> None:
+    def _create(self, part: _Part) -> None:
         client = self._connection.client
         for folder in part.binds:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -128,12 +131,11 @@ class DockerStackParts:
                 image=part.image,
                 name=self._container(part),
                 command=part.command,
-                user="root" if part.on_network else None,  # the router reads files that only root may read
+                user=part.user,
                 environment=part.env,
                 labels={**self._labels(part), LABEL_SHAPE: part.shape},
-                ports=[part.port[0]],
+                ports=[part.published] if part.published else None,
                 host_config=_host_config(client, part),
-                networking_config=_endpoint(client, network) if part.on_network else None,
             )
         except ImageNotFound as error:
             raise PlatformError(
@@ -146,31 +148,34 @@ class DockerStackParts:
                 raise
 
     def _start(self, part: _Part) -> None:
+        if is_taken(*part.listens):
+            self._refuse_unless_ours(part)
+            return
         try:
             self._connection.client.start(self._container(part))
         except APIError as error:
-            text = explanation(error)
-            if "already allocated" in text or "already in use" in text:
-                raise PlatformError(
-                    f"port {part.port[1]} for the {part.name} is taken on this host",
-                    code="port_taken",
-                    hint=f"Choose another one: LONGSHORE_{part.name.upper()}_PORT.",
-                ) from error
-            raise TransientError(f"the {part.name} cannot be started: {text}", code="part_not_started") from error
+            raise TransientError(
+                f"the {part.name} cannot be started: {explanation(error)}", code="part_not_started"
+            ) from error
+
+    def _refuse_unless_ours(self, part: _Part) -> None:
+        """Another worker, or an engine that came back, may have started it a moment ago."""
+        there = self._find(part)
+        if there is None or not there["State"]["Running"]:
+            raise PlatformError(
+                f"port {part.listens[1]} for the {part.name} is taken on this host",
+                code="port_taken",
+                hint=f"Choose another one: LONGSHORE_{part.name.upper()}_PORT.",
+            )
 
 
 def _host_config(client: docker.APIClient, part: _Part) -> Any:
-    inside, outside = part.port
+    reached = {"port_bindings": {part.published: part.listens}} if part.published else {"network_mode": HOST_NETWORK}
     return client.create_host_config(
         binds=[f"{source}:{target}" for source, target in part.binds.items()],
-        port_bindings={inside: ("127.0.0.1", outside)},
+        **reached,
         restart_policy={"Name": "unless-stopped"},
         security_opt=["no-new-privileges:true"],
         ulimits=[docker.types.Ulimit(name="nofile", soft=20_000, hard=20_000)],
         log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "3"}),
     )
-
-
-def _endpoint(client: docker.APIClient, network: Network) -> Any:
-    endpoint = client.create_endpoint_config(ipv4_address=router_address(network))
-    return client.create_networking_config({network.name: endpoint})  # type: ignore[arg-type]

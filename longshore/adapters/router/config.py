@@ -1,5 +1,7 @@
 """The router's files, rendered from the routing table: a configuration and two maps. Pure."""
 
+from collections.abc import Sequence
+
 from longshore.domain.names import ROUTE_SLOTS
 from longshore.domain.ports import AppRoute, RouteServer, RoutingTable
 
@@ -32,7 +34,7 @@ defaults
     timeout tunnel 1h
 
 frontend apps
-    bind :8080
+{binds}
     http-request del-header x-forwarded-for
     http-request del-header x-forwarded-proto
     http-request set-header x-forwarded-proto http
@@ -58,9 +60,10 @@ backend nowhere
 """
 
 
-def render(table: RoutingTable, key: str) -> dict[str, str]:
-    """File name → text. The same table gives the same text."""
-    head = _HEAD.format(folder=FOLDER, sockets=SOCKETS, key=key)
+def render(table: RoutingTable, key: str, listens: Sequence[str]) -> dict[str, str]:
+    """File name → text. The same table gives the same text. ``listens``: addresses with ports."""
+    binds = "\n".join(f"    bind {address}" for address in listens)
+    head = _HEAD.format(folder=FOLDER, sockets=SOCKETS, key=key, binds=binds)
     backends = "".join(_backend(route, slot) for route in table for slot in ROUTE_SLOTS)
     return {CONFIG: head + backends, HOSTS: _map(hosts(table)), LIVE: _map(live(table))}
 

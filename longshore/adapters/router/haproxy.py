@@ -19,16 +19,18 @@ from longshore.domain.specs import HealthCheck
 from longshore.errors import LongshoreError, PartDownError, PlatformError
 
 KEY_FILE = "probe-key"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - a name for it
 Running = dict[str, dict[str, LiveServer]]
 
 
 class HAProxyRouter:
     """One router of one stack; its lock is a file, so all workers of this host take turns."""
 
-    def __init__(self, folder: Path, sockets: Path, port: int) -> None:
+    def __init__(self, folder: Path, sockets: Path, port: int, bind: str = LOOPBACK) -> None:
         self._folder = folder
         self._runtime = Runtime(sockets)
         self._port = port
+        self._listens = [f"{address}:{port}" for address in _addresses(bind)]
         self._threads = threading.Lock()
         self._client = httpx.Client(verify=False, trust_env=False, follow_redirects=False)  # noqa: S501 - http only
 
@@ -36,19 +38,19 @@ class HAProxyRouter:
         """Serve exactly what ``desired`` says, read while nobody else writes."""
         with self._lock():
             table = desired()
-            before = self._write(config.render(table, self._key()))
+            before = self._write(config.render(table, self._key(), self._listens))
             if not self._follow(table):
                 self._reload(before)
 
     def write(self, desired: Callable[[], RoutingTable]) -> None:
         """The files only: what a router that starts will serve."""
         with self._lock():
-            self._write(config.render(desired(), self._key()))
+            self._write(config.render(desired(), self._key(), self._listens))
 
     def probe(self, slot: str | None, host: str, check: HealthCheck) -> Answer:
         """One request by the way every request comes."""
         headers = {"host": host, "x-longshore-probe": self._key(), **({"x-longshore-slot": slot} if slot else {})}
-        return ask(self._client, f"http://127.0.0.1:{self._port}{check.path}", headers, check)
+        return ask(self._client, f"http://{LOOPBACK}:{self._port}{check.path}", headers, check)
 
     def sessions(self, app: str, slot: str, server: str) -> int:
         """What stands on a server. A router that is down holds nothing."""
@@ -147,6 +149,11 @@ class HAProxyRouter:
         if problem is not None:
             self._write(before)
             raise PlatformError(f"the router refuses its configuration: {problem[-500:]}", code="router_config")
+
+
+def _addresses(bind: str) -> list[str]:
+    """Where it listens: our own probes always come by loopback."""
+    return [bind] if bind in (LOOPBACK, EVERYWHERE) else [LOOPBACK, bind]
 
 
 def _backends(table: RoutingTable) -> set[str]:
