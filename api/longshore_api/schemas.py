@@ -7,17 +7,25 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from longshore.domain.specs import (
     CONFIG_FIELDS,
     AppName,
-    Argument,
     Build,
+    Command,
     Domain,
     Env,
     EnvKey,
     EnvValue,
     Hardening,
     HealthCheck,
+    Hooks,
+    OneOff,
     Port,
+    Process,
+    ProcessName,
     Resources,
+    Seconds,
     Source,
+    Strategy,
+    Volume,
+    VolumeName,
 )
 from longshore.services.queue import QueueItemView
 from longshore.services.views import (
@@ -53,11 +61,17 @@ class ConfigPatch(Body):
 
     port: Port | None = None
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None
-    command: Annotated[list[Argument], Field(min_length=1, max_length=64)] | None = None
+    command: Command | None = None
     health_check: HealthCheck | None = None
     resources: Resources | None = None
     hardening: Hardening | None = None
     build: Build | None = None
+    processes: Annotated[dict[ProcessName, Process | None], Field(max_length=20)] | None = None
+    release_command: OneOff | None = None
+    hooks: Hooks | None = None
+    volumes: Annotated[dict[VolumeName, Volume | None], Field(max_length=20)] | None = None
+    strategy: Strategy | None = None
+    soak: Seconds | None = None
     env: EnvPatch | None = None
 
     def split(self) -> tuple[dict[str, Any], dict[str, str | None]]:

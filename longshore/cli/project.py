@@ -10,7 +10,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from longshore.adapters.archives import pack_folder
 from longshore.domain.dockerignore import DockerIgnore
 from longshore.domain.names import APP_NAME
-from longshore.domain.specs import AppName, Argument, Build, Domain, Env, Hardening, HealthCheck, Port, Resources
+from longshore.domain.specs import (
+    AppName,
+    Build,
+    Command,
+    Domain,
+    Env,
+    Hardening,
+    HealthCheck,
+    Hooks,
+    OneOff,
+    Port,
+    Process,
+    ProcessName,
+    Resources,
+    Seconds,
+    Strategy,
+    Volume,
+    VolumeName,
+)
 from longshore.errors import InvalidRequestError
 from longshore.settings import Settings
 
@@ -25,13 +43,19 @@ class Project(BaseModel):
     name: AppName | None = None
     port: Port | None = None
     replicas: int | None = Field(None, ge=1, le=100)
-    command: list[Argument] | None = None
+    command: Command | None = None
     domains: list[Domain] | None = None
     queue: Literal["newest", "all"] | None = None
     health_check: HealthCheck | None = None
     resources: Resources | None = None
     hardening: Hardening | None = None
     build: Build | None = None
+    processes: dict[ProcessName, Process] | None = None
+    release_command: OneOff | None = None
+    hooks: Hooks | None = None
+    volumes: dict[VolumeName, Volume] | None = None
+    strategy: Strategy | None = None
+    soak: Seconds | None = None
     env: Env | None = None
 
     def config(self) -> dict[str, Any]:

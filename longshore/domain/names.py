@@ -4,6 +4,7 @@ import re
 
 APP_NAME = r"[a-z]([a-z0-9-]{0,37}[a-z0-9])?"
 PROCESS_NAME = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
+VOLUME_NAME = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"
 ENV_KEY = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 STACK_NAME = r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?"

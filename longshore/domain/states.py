@@ -23,6 +23,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     CHECKING = "checking"
     SWITCHING = "switching"
+    SOAKING = "soaking"
     CLEANING = "cleaning"
 
 
@@ -52,6 +53,7 @@ class ReplicaState(StrEnum):
 
     STARTING = "starting"
     HEALTHY = "healthy"  # proven, known to the router
+    RESTING = "resting"  # was healthy; stopped while a newer one takes its place, and started again if that fails
     DRAINING = "draining"
     REMOVED = "removed"
 
@@ -75,6 +77,7 @@ class WaitFor(StrEnum):
     BUILD_PLACE = "build_place"
     ALONE = "alone"  # it may have crashed a worker, so it runs by itself; or another one does
     RETRY = "retry"
+    HOLD = "hold"  # a share of the traffic, or all of it, is held for a while and judged
     PART = "part"  # engine, registry, router, redis or database is down
 
 
@@ -108,7 +111,8 @@ JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
 
 REPLICA_MOVES: Mapping[ReplicaState, frozenset[ReplicaState]] = {
     R.STARTING: frozenset({R.HEALTHY, R.DRAINING}),
-    R.HEALTHY: frozenset({R.DRAINING}),
+    R.HEALTHY: frozenset({R.RESTING, R.DRAINING}),
+    R.RESTING: frozenset({R.HEALTHY, R.DRAINING}),
     R.DRAINING: frozenset({R.REMOVED}),
     R.REMOVED: frozenset(),
 }

@@ -42,6 +42,9 @@ class App(Base):
         ForeignKey("releases.id", use_alter=True, name="fk_apps_release_id_releases")
     )
     live_slot: Mapped[str | None] = mapped_column(String(1))
+    share: Mapped[int] = mapped_column(default=0)  # per mille of the requests that go to the other slot
+    routing: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # limits and pages of its route
+    maintenance: Mapped[str | None] = mapped_column(Text)  # what is answered instead of the app
     created_at: Mapped[datetime] = mapped_column(Instant)
     deleting_at: Mapped[datetime | None] = mapped_column(Instant)
     removed_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -59,6 +62,7 @@ class App(Base):
             postgresql_where=text("removed_at IS NULL"),
         ),
         CheckConstraint("live_slot IS NULL OR live_slot IN ('a', 'b')", name="live_slot"),
+        CheckConstraint("share BETWEEN 0 AND 1000", name="share"),
         CheckConstraint("weight > 0", name="weight"),
         CheckConstraint("queue IN ('newest', 'all')", name="queue"),
         CheckConstraint("lock_mode IS NULL OR lock_mode IN ('wait', 'refuse')", name="lock_mode"),

@@ -50,6 +50,11 @@ class Deployment(Base):
     release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"))
     route_slot: Mapped[str | None] = mapped_column(String(1))
     slot_before: Mapped[str | None] = mapped_column(String(1))
+    stage: Mapped[int] = mapped_column(default=0)  # how many stages of its rollout are done
+    hold_until: Mapped[datetime | None] = mapped_column(Instant)  # the last of them is watched until then
+    watched: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # what was counted, before and since
+    reverted_to: Mapped[int | None]  # the number of the release that got the traffic back
+    digest: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # of a failure: all that is known of it
     superseded_by: Mapped[int | None]
     forced: Mapped[bool] = mapped_column(default=False)  # a rollback that no lock holds back
     cancel_effect: Mapped[CancelEffect | None] = mapped_column(StateText(CancelEffect))

@@ -12,7 +12,8 @@ from longshore.models.base import Base, Instant
 
 
 class Release(Base):
-    """Immutable: app + version number + image + configuration snapshot. Only ``digest`` is written later, once."""
+    """Immutable: app + version number + image + configuration snapshot. Written later are only ``digest``, once, and
+    the mark that nobody may go back to it."""
 
     __tablename__ = "releases"
     __table_args__ = (UniqueConstraint("app_id", "number"),)
@@ -28,6 +29,8 @@ class Release(Base):
     source: Mapped[dict[str, Any]] = mapped_column(JSON)
     dockerfile: Mapped[str | None] = mapped_column(Text)  # the one we wrote; null when the source had its own
     exposed_ports: Mapped[list[int]] = mapped_column(JSON, default=list)
+    blocked_reason: Mapped[str | None] = mapped_column(Text)  # why nobody may go back to it
+    blocked_by: Mapped[str | None] = mapped_column(String(120))
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     app: Mapped[App] = relationship(foreign_keys=[app_id])

@@ -1,5 +1,6 @@
 """Proving one replica from outside its container: probe, watch whether it still runs, explain what went wrong."""
 
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
 
@@ -14,6 +15,7 @@ FAST_FOR = 5.0  # seconds during which the pause stays short: most apps answer b
 LOOK_FOR_PORT = 0.25  # seconds between two looks at what it listens on
 OTHER_PORT_AFTER = 2.0  # seconds of refused connections after which another port is looked for
 LAST_LINES = 50
+SIDE_BY_SIDE = 16
 NOT_RUNNABLE = {126: "its command cannot be executed", 127: "its command was not found"}  # as a shell says it
 
 
@@ -66,7 +68,7 @@ class Proof:
             self._healthy_since = None
             return False
         self._healthy_since = now if self._healthy_since is None else self._healthy_since
-        return now - self._healthy_since >= candidate.check.min_healthy_time and self._runs()
+        return now - self._healthy_since >= (candidate.check.min_healthy_time or 0) and self._runs()
 
     def watch(self) -> None:
         """``AppError`` when it died, or when it is over time; look for another port when nothing listens."""
@@ -108,6 +110,34 @@ class Proof:
 
 class CalledOff(Exception):  # noqa: N818 - the reason is another replica's
     """Another replica has failed already."""
+
+
+def prove_all(work: Work, candidates: list[Candidate]) -> dict[int, int]:
+    """Side by side; the first failure is the answer, with the last lines of every replica in the log."""
+    over = Event()
+    with ThreadPoolExecutor(min(len(candidates), SIDE_BY_SIDE), thread_name_prefix="prove") as pool:
+        outcomes = [pool.submit(prove, work, candidate, over) for candidate in candidates]
+        if any(one.exception() for one in wait(outcomes, return_when=FIRST_EXCEPTION).done):
+            over.set()  # one is enough: the others need not be waited for
+        problem = next(filter(_told, [outcome.exception() for outcome in outcomes]), None)
+        if problem is not None:
+            keep_output(work, candidates)
+            raise problem
+        list(pool.map(lambda candidate: _keep(work, candidate, over), candidates))
+    return {candidate.replica_id: outcome.result() for candidate, outcome in zip(candidates, outcomes, strict=True)}
+
+
+def _keep(work: Work, candidate: Candidate, over: Event) -> None:
+    """From now on it outlives the engine. One that ended with it between its proof and this is proven again."""
+    work.check()
+    work.worker.engine.keep_running(candidate.name)
+    if not still_running(work, candidate):
+        prove(work, candidate, over)
+
+
+def _told(problem: BaseException | None) -> bool:
+    """A real reason, not that the others were called off."""
+    return problem is not None and not isinstance(problem, CalledOff)
 
 
 def prove(work: Work, candidate: Candidate, over: Event) -> int:

@@ -1,7 +1,5 @@
 """health_check: prove the new replicas, switch, prove the switch through the router. Then the old side has lost."""
 
-import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,10 +9,9 @@ from longshore.domain.states import DeploymentState, Phase, ReplicaState
 from longshore.errors import AppError, TransientError
 from longshore.models import Deployment, Release, Replica
 from longshore.services import releases, replicas, routing
-from longshore.services.proving import CalledOff, Candidate, accepted, keep_output, prove, still_running
+from longshore.services.proving import Candidate, accepted, prove_all, still_running
 from longshore.services.work import Work
 
-SIDE_BY_SIDE = 16
 ROUTER_TRIES = 40
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
@@ -26,7 +23,7 @@ class HealthCheckStep:
     def run(self, work: Work) -> dict[int, int]:
         """The port each replica row answers on; ``AppError`` says what was wrong."""
         candidates = _candidates(work)
-        ports = _prove_all(work, candidates)
+        ports = prove_all(work, candidates)
         _announce(work, ports)
         routing.apply(work.worker)
         _switch(work)
@@ -52,34 +49,6 @@ def _candidates(work: Work) -> list[Candidate]:
         deployment = work.deployment(session)
         host = deployment.app.hosts[0]
         return [Candidate.of(replica, host) for replica in replicas.of(session, deployment.id)]
-
-
-def _prove_all(work: Work, candidates: list[Candidate]) -> dict[int, int]:
-    """Side by side; the first failure is the answer, with the last lines of every replica in the log."""
-    over = threading.Event()
-    with ThreadPoolExecutor(min(len(candidates), SIDE_BY_SIDE), thread_name_prefix="prove") as pool:
-        outcomes = [pool.submit(prove, work, candidate, over) for candidate in candidates]
-        if any(one.exception() for one in wait(outcomes, return_when=FIRST_EXCEPTION).done):
-            over.set()  # one is enough: the others need not be waited for
-        problem = next(filter(_told, [outcome.exception() for outcome in outcomes]), None)
-        if problem is not None:
-            keep_output(work, candidates)
-            raise problem
-        list(pool.map(lambda candidate: _keep(work, candidate, over), candidates))
-    return {candidate.replica_id: outcome.result() for candidate, outcome in zip(candidates, outcomes, strict=True)}
-
-
-def _keep(work: Work, candidate: Candidate, over: threading.Event) -> None:
-    """From now on it outlives the engine. One that ended with it between its proof and this is proven again."""
-    work.check()
-    work.worker.engine.keep_running(candidate.name)
-    if not still_running(work, candidate):
-        prove(work, candidate, over)
-
-
-def _told(problem: BaseException | None) -> bool:
-    """A real reason, not that the others were called off."""
-    return problem is not None and not isinstance(problem, CalledOff)
 
 
 def _announce(work: Work, ports: dict[int, int]) -> None:
