@@ -117,6 +117,8 @@ REPLICA_MOVES: Mapping[ReplicaState, frozenset[ReplicaState]] = {
     R.REMOVED: frozenset(),
 }
 
+STANDING = (R.STARTING, R.HEALTHY, R.RESTING)  # what somebody may still want
+
 # What a row must say before it may be in a state. Held by ``move_to`` and by CHECK constraints.
 DEPLOYMENT_FACTS: Mapping[DeploymentState, tuple[str, ...]] = {
     D.RUNNING: ("generation",),

@@ -114,8 +114,8 @@ class Deployment(Base):
 
     @property
     def switching(self) -> bool:
-        """Whether it has begun to switch traffic: from here on it finishes, or gives the traffic back."""
-        return self.switched_at is not None and not self.ended
+        """Whether it is switching traffic: from here on it finishes, or gives it back. Not while it is held."""
+        return self.switched_at is not None and self.hold_until is None and not self.ended
 
     @property
     def by_a_person(self) -> bool:

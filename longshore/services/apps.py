@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from longshore.domain.names import default_domain
 from longshore.domain.specs import Config, merge_patch
-from longshore.domain.states import DeploymentState, ReplicaState
+from longshore.domain.states import STANDING, DeploymentState, ReplicaState
 from longshore.errors import ConflictError, LongshoreError, NotFoundError
 from longshore.models import App, Deployment, Event, Replica
 from longshore.models.base import one_at_a_time
@@ -178,9 +178,7 @@ def _last_generation(session: Session, name: str) -> int:
 
 
 def _standing(app: App) -> Any:
-    return select(Replica).where(
-        Replica.app_id == app.id, Replica.state.in_([ReplicaState.STARTING, ReplicaState.HEALTHY])
-    )
+    return select(Replica).where(Replica.app_id == app.id, Replica.state.in_(STANDING))
 
 
 def _name_taken(name: str) -> ConflictError:

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from longshore.domain.states import JobKind, JobState, WaitFor
+from longshore.domain.states import JobKind, JobState, Phase, WaitFor
 from longshore.errors import LongshoreError, PartDownError, PlatformError, StoppedError
 from longshore.models import Job
 from longshore.services import pipeline
 from longshore.services.claims import claim
 from longshore.services.context import WorkerServices
 from longshore.services.steps import STEPS
-from longshore.services.work import Work
+from longshore.services.work import Hold, Work
 
 log = logging.getLogger("longshore.jobs")
 
@@ -41,6 +41,8 @@ def run(worker: WorkerServices, job_id: int) -> None:
 def _do(work: Work) -> None:
     try:
         result = STEPS[work.kind].run(work)
+        if isinstance(result, Hold):
+            return _write_down(work, lambda: _hold(work, result))
         _write_down(work, lambda: _succeed(work, result))
         log.info("%s of %s succeeded", work.kind, work.label)
     except StoppedError:
@@ -85,6 +87,23 @@ def _succeed(work: Work, result: object) -> None:
         source = job.deployment.source
     pipeline.ring(work.worker, rings)
     _forget_upload(work, source)
+
+
+def _hold(work: Work, hold: Hold) -> None:
+    """Queued again until whoever judges it lets it go on; told to stop meanwhile, it is over."""
+    work.log.write(f"stage {hold.stage}: {hold.words}")
+    work.log.flush()
+    now = work.worker.clock.now()
+    with work.worker.db.write() as session:
+        job = work.claimed(session)
+        rings = pipeline.hand_back(session, job, now)
+        if job.state is JobState.QUEUED:
+            deployment, rings = job.deployment, []
+            deployment.stage, deployment.phase = hold.stage, Phase.SOAKING
+            deployment.hold_until = now + timedelta(seconds=hold.seconds)
+            job.wait(WaitFor.HOLD, f"watched until {deployment.hold_until:%H:%M:%S} UTC: {hold.words}", now)
+    pipeline.ring(work.worker, rings)
+    log.info("%s of %s is held for %g s", work.kind, work.label, hold.seconds)
 
 
 def _forget_upload(work: Work, source: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from longshore.domain.names import WEB
 from longshore.domain.states import JobKind
 from longshore.errors import AppError, LongshoreError, PlatformError
 from longshore.models import Deployment, Job
@@ -44,9 +45,13 @@ def limit_of(settings: Settings, job: Job) -> Limit:
     return Limit(job.kind, *_LIMITS[job.kind](settings, job.deployment))
 
 
-def _check_limit(_: Settings, deployment: Deployment) -> tuple[float, None]:
+def _check_limit(settings: Settings, deployment: Deployment) -> tuple[float, None]:
+    """A rolling one proves, and lets old replicas finish, as often as it has replicas at most."""
     config = deployment.release.declared if deployment.release else releases.effective_config(deployment)
-    return config.health_check.healthy_deadline + BEYOND_PROBES, None
+    once = config.health_check.healthy_deadline + BEYOND_PROBES
+    if config.rollout.kind != "rolling":
+        return once, None
+    return (once + settings.drain_limit + settings.stop_grace) * config.replicas_of(WEB), None
 
 
 _LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | None]]] = {

@@ -10,7 +10,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from longshore.domain.states import CancelEffect, DeploymentState, JobKind, JobState, Phase, ReplicaState, WaitFor
+from longshore.domain.states import (
+    STANDING,
+    CancelEffect,
+    DeploymentState,
+    JobKind,
+    JobState,
+    Phase,
+    ReplicaState,
+    WaitFor,
+)
 from longshore.errors import LongshoreError
 from longshore.models import App, Deployment, Job
 from longshore.services import replicas
@@ -110,6 +119,8 @@ def told_to_stop(job: Job) -> bool:
 
 def due(job: Job, now: datetime) -> bool:
     """Whether it may be tried now; a pause longer than any was written by a clock that has been set back since."""
+    if job.deployment.hold_until is not None:
+        return False  # whoever judges it says when it goes on
     return job.due_at is None or not now < job.due_at <= now + LONGEST_PAUSE
 
 
@@ -148,7 +159,7 @@ def oldest_queued(session: Session, app_id: int, now: datetime) -> Deployment | 
 
 def _clean_up(session: Session, deployment: Deployment, now: datetime) -> list[Ring]:
     """After a failure, or told to cancel: nothing more begins, running siblings stop, and then ``drain`` runs."""
-    deployment.phase = Phase.CLEANING
+    deployment.phase, deployment.hold_until = Phase.CLEANING, None
     drain = deployment.job(JobKind.DRAIN)
     steps = [job for job in deployment.jobs if job is not drain]
     for job in steps:
@@ -167,7 +178,7 @@ def _clean_up(session: Session, deployment: Deployment, now: datetime) -> list[R
 def _begin_drain(session: Session, deployment: Deployment, drain: Job, now: datetime) -> list[Ring]:
     _give_traffic_back(deployment, now)
     for replica in replicas.of(session, deployment.id):
-        if replica.state in (ReplicaState.STARTING, ReplicaState.HEALTHY):
+        if replica.state in STANDING:
             replica.move_to(ReplicaState.DRAINING, now)
     drain.needs = []
     drain.rung_at = now
@@ -175,7 +186,12 @@ def _begin_drain(session: Session, deployment: Deployment, drain: Job, now: date
 
 
 def _give_traffic_back(deployment: Deployment, now: datetime) -> None:
-    """A failure after the switch: the rows lead to the old side again, and the router follows first of all."""
+    """A failure after requests were led to it: the rows lead to the old side again, and the router follows at once."""
+    app = deployment.app
+    if deployment.switched_at is None and not app.share:
+        return
     if deployment.switched_at is not None:
-        deployment.app.live_slot, deployment.switched_at = deployment.slot_before, None
-        deployment.tell("route.reverted", now, slot=deployment.slot_before)
+        app.live_slot, deployment.switched_at = deployment.slot_before, None
+    app.share = 0
+    deployment.reverted_to = app.release.number if app.release else None
+    deployment.tell("route.reverted", now, slot=app.live_slot, release=deployment.reverted_to)

@@ -32,11 +32,11 @@ def table(worker: WorkerServices) -> RoutingTable:
 
 
 def _servers(session: Session) -> dict[tuple[int, str], list[RouteServer]]:
-    """Proven replicas, and draining ones for as long as they may still hold requests; one query for all apps."""
+    """Proven replicas, and leaving ones for as long as they may still hold requests; one query for all apps."""
     rows = session.scalars(
         select(Replica)
         .where(
-            Replica.state.in_([ReplicaState.HEALTHY, ReplicaState.DRAINING]),
+            Replica.state.in_([ReplicaState.HEALTHY, ReplicaState.RESTING, ReplicaState.DRAINING]),
             Replica.process == WEB,
         )
         .order_by(Replica.id)
@@ -49,6 +49,6 @@ def _servers(session: Session) -> dict[tuple[int, str], list[RouteServer]]:
 
 def server_of(replica: Replica) -> RouteServer:
     """A replica as the router knows it."""
-    draining = replica.state is ReplicaState.DRAINING
+    draining = replica.state in (ReplicaState.RESTING, ReplicaState.DRAINING)
     name = f"g{replica.generation}.{replica.process}.{replica.slot}"
     return RouteServer(name, replica.address, replica.port, draining)

@@ -130,11 +130,20 @@ class Work:
         return None if self._finishing else self.limit.broken(now - self.began, now - self._heard)
 
 
+@dataclass(frozen=True)
+class Hold:
+    """What a step answers that is not over: go on with it in ``seconds``, and hold no worker meanwhile."""
+
+    stage: int  # of the rollout, counted from one: done but for this
+    seconds: float
+    words: str
+
+
 class Step(Protocol):
     """What a job does. ``run`` may be killed at any instruction and run again to the same end."""
 
     def run(self, work: Work) -> Any:
-        """Do it; what it answers is handed to ``conclude``."""
+        """Do it; what it answers is handed to ``conclude``, unless that is a ``Hold``."""
         ...
 
     def conclude(self, work: Work, session: Session, deployment: Deployment, result: Any) -> dict[str, Any]:

@@ -4,7 +4,13 @@ from celery import Celery
 
 from longshore.adapters.queue import PERIODIC
 
-SECONDS = {"longshore.dispatch": 1.0, "longshore.reap": 2.0, "longshore.clean": 10.0, "longshore.reconcile": 30.0}
+SECONDS = {
+    "longshore.dispatch": 1.0,
+    "longshore.judge": 1.0,
+    "longshore.reap": 2.0,
+    "longshore.clean": 10.0,
+    "longshore.reconcile": 30.0,
+}
 
 
 def plan(app: Celery) -> None:

@@ -21,6 +21,7 @@ def _reap(worker: WorkerServices) -> None:
 PERIODIC: dict[str, Callable[[WorkerServices], None]] = {
     "longshore.dispatch": sweeps.dispatch,
     "longshore.reap": _reap,
+    "longshore.judge": sweeps.judge,
     "longshore.clean": sweeps.clean,
     "longshore.reconcile": sweeps.reconcile,
 }

@@ -49,6 +49,11 @@ class Config(Spec):
         declared = self.processes or {WEB: Process()}
         return {name: self._complete(process, web if name == WEB else Process()) for name, process in declared.items()}
 
+    def replicas_of(self, process: str) -> int:
+        """How many of a process run: none of one that is not declared."""
+        declared = self.runs.get(process)
+        return declared.replicas or 0 if declared else 0
+
     def _complete(self, process: Process, base: Process) -> Process:
         return Process(
             command=process.command or base.command,

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from longshore.domain.image_reference import ImageReference
 from longshore.domain.names import container_labels
 from longshore.domain.ports import Container, ContainerSpec, ImageFacts
+from longshore.domain.rollout import Stage
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.models import Deployment, Release, Replica
-from longshore.services import releases, replicas
+from longshore.services import releases, replicas, rollout
+from longshore.services.resting import rest
 from longshore.services.work import Work
 
 SIDE_BY_SIDE = 8
@@ -26,20 +28,32 @@ class _Start:
 class DeployStep:
     """Have the image, have the release, reserve names and addresses, start."""
 
-    def run(self, work: Work) -> dict[int, str]:
-        """The container of each replica row."""
+    def run(self, work: Work) -> list[str]:
+        """The containers that run."""
         _have_release(work)
-        starts = _reserve(work)
-        work.check()
-        with ThreadPoolExecutor(min(len(starts), SIDE_BY_SIDE), thread_name_prefix="start") as pool:
-            containers = list(pool.map(lambda start: _start(work, start), starts))
-        return {start.replica_id: made.id for start, made in zip(starts, containers, strict=True)}
+        stage = _reserve(work)
+        if stage.old_first:
+            rest(work, stage)
+        return start(work, stage)
 
-    def conclude(self, work: Work, session: Session, deployment: Deployment, result: dict[int, str]) -> dict[str, Any]:
-        """Remember which container is whose."""
-        for replica_id, container_id in result.items():
-            session.get_one(Replica, replica_id).container_id = container_id
-        return {"containers": sorted(result.values())}
+    def conclude(self, work: Work, session: Session, deployment: Deployment, result: list[str]) -> dict[str, Any]:
+        """Which containers there are."""
+        return {"containers": sorted(result)}
+
+
+def start(work: Work, stage: Stage) -> list[str]:
+    """Have running what a stage of the rollout needs, side by side; the ids of the containers."""
+    starts = _starts(work, stage)
+    if not starts:
+        return []
+    work.check()
+    with ThreadPoolExecutor(min(len(starts), SIDE_BY_SIDE), thread_name_prefix="start") as pool:
+        containers = list(pool.map(lambda one: _start(work, one), starts))
+    with work.worker.db.write() as session:
+        work.locked(session)
+        for one, made in zip(starts, containers, strict=True):
+            session.get_one(Replica, one.replica_id).container_id = made.id
+    return [made.id for made in containers]
 
 
 def _have_release(work: Work) -> None:
@@ -118,14 +132,22 @@ def _pinned(release: Release) -> str:
     return f"{parsed.repository}@{release.digest}" if release.digest else release.image
 
 
-def _reserve(work: Work) -> list[_Start]:
-    """Rows first: whatever happens next, what was made can be found again."""
+def _reserve(work: Work) -> Stage:
+    """Rows first: whatever happens next, what was made can be found again. The first stage of the rollout."""
     network = work.worker.engine.network()
     with work.worker.db.write() as session:
         deployment = work.locked(session).deployment
-        rows = replicas.reserve(work.worker, session, deployment, network)
+        replicas.reserve(work.worker, session, deployment, network)
         session.flush()
-        return [_Start(row.id, _spec(work, row, network.name)) for row in rows]
+        return rollout.stages(session, deployment)[0]
+
+
+def _starts(work: Work, stage: Stage) -> list[_Start]:
+    """What a stage needs that is not known to have been started."""
+    network = work.worker.engine.network()
+    with work.worker.db.read() as session:
+        rows = rollout.started_by(stage, replicas.of(session, work.deployment_id))
+        return [_Start(row.id, _spec(work, row, network.name)) for row in rows if row.container_id is None]
 
 
 def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:

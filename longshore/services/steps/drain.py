@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from longshore.domain.states import JobKind, ReplicaState
+from longshore.domain.states import DeploymentState, JobKind, ReplicaState
 from longshore.models import Deployment
 from longshore.services import removal, replicas, routing
 from longshore.services.releases import image_tag
+from longshore.services.resting import revive
 from longshore.services.work import Work
 
 SIDE_BY_SIDE = 8
@@ -21,7 +22,10 @@ class DrainStep:
         """The names of the replicas that are gone."""
         with work.worker.db.read() as session:
             deployment = work.deployment(session)
-            losing, unreleased = replicas.draining(session, deployment.app_id), _unreleased_image(work, deployment)
+            app_id, succeeded = deployment.app_id, deployment.state is DeploymentState.SUCCEEDED
+            losing, unreleased = replicas.draining(session, app_id), _unreleased_image(work, deployment)
+        if not succeeded:
+            revive(work.worker, app_id, work.check)
         if losing:
             routing.apply(work.worker)
             with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="drain") as pool:

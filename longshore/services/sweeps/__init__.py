@@ -3,6 +3,7 @@
 from longshore.services.sweeps.clean import clean
 from longshore.services.sweeps.deadlines import enforce_deadlines
 from longshore.services.sweeps.dispatch import dispatch
+from longshore.services.sweeps.judge import judge
 from longshore.services.sweeps.leases import arrive, beat, hand_back, leave, reap, take_over_from
 from longshore.services.sweeps.reconcile import reconcile
 
@@ -13,6 +14,7 @@ __all__ = [
     "dispatch",
     "enforce_deadlines",
     "hand_back",
+    "judge",
     "leave",
     "reap",
     "reconcile",

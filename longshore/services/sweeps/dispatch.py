@@ -50,7 +50,7 @@ def _overdue(now: datetime, seconds: float) -> ColumnElement[bool]:
 def _ring_again(session: Session, query: Select[Job], now: datetime, at_once: bool) -> list[Ring]:
     everything = contains_eager(Job.deployment).options(joinedload(Deployment.app), selectinload(Deployment.jobs))
     locked = query.options(everything).order_by(Job.id).limit(AT_ONCE).with_for_update(of=Job, skip_locked=True)
-    ready = [job for job in session.scalars(locked) if pipeline.runnable(job)]
+    ready = [job for job in session.scalars(locked) if pipeline.runnable(job) and job.deployment.hold_until is None]
     changes = {"rung_at": now, **({"due_at": None} if at_once else {})}
     # Not through the rows: that would raise their version without the lock of their app.
     ours = update(Job).where(Job.id.in_([job.id for job in ready]), Job.state == JobState.QUEUED)
