@@ -262,12 +262,16 @@ class RouteServer:
 
 @dataclass(frozen=True)
 class AppRoute:
-    """Host names → the live slot, and what stands in each of the two slots."""
+    """Host names → the live slot, and what stands in each of the two slots.
+
+    ``share``: how many in a thousand requests go to the slot that is not live.
+    """
 
     app: str
     domains: tuple[str, ...]
     live: str | None
     servers: Mapping[str, tuple[RouteServer, ...]]
+    share: int = 0
 
 
 RoutingTable = Sequence[AppRoute]
@@ -285,6 +289,15 @@ class Answer:
     def refused(self) -> bool:
         """Whether nothing listens there (yet)."""
         return self.problem == "connection refused"
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a slot was asked and what came of it. ``seconds``: the mean time of its recent answers."""
+
+    requests: int
+    errors: int  # answers of 500 and above, the router's own for it included
+    seconds: float
 
 
 class Router(Protocol):
@@ -307,6 +320,14 @@ class Router(Protocol):
 
     def sessions(self, app: str, slot: str, server: str) -> int:
         """Requests and connections that stand on a server, in router processes before a reload too."""
+        ...
+
+    def counters(self) -> Mapping[tuple[str, str], Counters]:
+        """(app, slot) → what it was asked, our own probes included, in one look at all apps.
+
+        Counted by the router process of now: a reload, or a restart, sets all to nought. Compare two looks, and take
+        one that is smaller than the one before for a new beginning.
+        """
         ...
 
     def ping(self) -> None:

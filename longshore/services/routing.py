@@ -26,6 +26,7 @@ def table(worker: WorkerServices) -> RoutingTable:
                 domains=app.hosts,
                 live=app.live_slot,
                 servers={slot: tuple(servers.get((app.id, slot), ())) for slot in ROUTE_SLOTS},
+                share=app.share,
             )
             for app in apps
         ]

@@ -10,10 +10,12 @@ import httpx
 import pytest
 
 from longshore.adapters.listening import is_taken
+from longshore.adapters.probing import SocketProber
 from longshore.adapters.router import HAProxyRouter
-from longshore.domain.ports import AppRoute, RouteServer
+from longshore.domain.ports import AppRoute, Counters, RouteServer
 from longshore.domain.specs import HealthCheck
 from longshore.errors import PartDownError, PlatformError
+from longshore.testing import FakeRouter
 
 CHECK = HealthCheck()
 HOST = "hello.localhost"
@@ -99,14 +101,14 @@ def ask(yard):
         yield lambda path="/", host=HOST: client.get(path, headers={"host": host})
 
 
-def table(servers, live: str | None, a=("old",), b=("new",), leaving=()) -> list[AppRoute]:
+def table(servers, live: str | None, a=("old",), b=("new",), leaving=(), share=0) -> list[AppRoute]:
     def named(names) -> tuple[RouteServer, ...]:
         return tuple(
             RouteServer(s.name, s.address, s.port, draining=name in leaving)
             for name, s in ((name, servers[name]) for name in names)
         )
 
-    return [AppRoute("hello", (HOST,), live, {"a": named(a), "b": named(b)})]
+    return [AppRoute("hello", (HOST,), live, {"a": named(a), "b": named(b)}, share)]
 
 
 @pytest.fixture
@@ -154,6 +156,60 @@ def test_nobody_else_learns_who_answered_or_chooses_a_slot(both, yard):
     answer = httpx.get(f"http://127.0.0.1:{yard.settings.router_port}/", headers=headers, trust_env=False)
     assert answer.text == "old"
     assert "x-longshore-served-by" not in answer.headers
+
+
+def _share_of(router: HAProxyRouter | FakeRouter, probes: int) -> float:
+    """The part of our probes that the slot which is not live answers."""
+    return sum(router.probe(None, HOST, CHECK).served_by.startswith("hello_b") for _ in range(probes)) / probes
+
+
+def test_a_share_of_the_requests_goes_to_the_other_slot(both, servers):
+    before = _pid(both)
+    both.apply(lambda: table(servers, "a", share=100))
+    assert abs(_share_of(both, 2000) - 0.1) < 0.03
+    assert _pid(both) == before
+
+
+def test_a_share_of_nothing_and_a_share_of_all(both, servers):
+    both.apply(lambda: table(servers, "a", share=1000))
+    assert _share_of(both, 50) == 1
+    assert both.probe("a", HOST, CHECK).served_by == "hello_a/g1.web.1"
+    both.apply(lambda: table(servers, "a"))
+    assert _share_of(both, 50) == 0
+
+
+def test_a_switch_ends_the_share(both, servers, ask):
+    both.apply(lambda: table(servers, "a", share=1000))
+    both.apply(lambda: table(servers, "b"))
+    assert {ask().text for _ in range(20)} == {"new"}
+
+
+def test_a_loser_of_a_share_is_drained_when_its_share_is_over(both, servers, ask):
+    both.apply(lambda: table(servers, "a", share=1000))
+    both.apply(lambda: table(servers, "a", leaving=("new",)))
+    assert ask().text == "old"
+    assert both._runtime.servers()["hello_b"]["g2.web.1"].draining
+
+
+def test_counters_tell_requests_and_errors_of_each_slot(both, servers, ask):
+    before = both.counters()
+    assert [ask().status_code for _ in range(5)] == [200] * 5
+    both.apply(lambda: table(servers, "b", b=()))
+    assert ask().status_code == 503
+    after = both.counters()
+    assert after["hello", "a"].requests - before["hello", "a"].requests == 5
+    assert after["hello", "a"].errors == before["hello", "a"].errors
+    assert after["hello", "b"].errors - before["hello", "b"].errors == 1
+
+
+def test_the_fake_keeps_to_shares_and_counts(servers):
+    fake = FakeRouter(SocketProber())
+    fake.apply(lambda: table(servers, "a", share=100))
+    assert _share_of(fake, 200) == 0.1
+    assert fake.counters()["hello", "b"].requests == 20
+    fake.apply(lambda: table(servers, "b", b=()))
+    assert fake.probe(None, HOST, CHECK).status == 503
+    assert fake.counters()["hello", "b"] == Counters(21, 1, 0.0)
 
 
 def test_a_draining_server_finishes_its_request_and_gets_no_new_one(both, servers, ask):

@@ -1,6 +1,7 @@
 """What adapters write and read as text: router files and answers, build news, socket tables, sealed values."""
 
 import base64
+import dataclasses
 import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from longshore.adapters.router.haproxy import _additions, _drains, _stands
 from longshore.adapters.router.runtime import LiveServer, Runtime
 from longshore.adapters.secret_box import FernetBox, new_key
 from longshore.domain.image_reference import ImageReference
-from longshore.domain.ports import AppRoute, BuildLine, Listener, RouteServer
+from longshore.domain.ports import AppRoute, BuildLine, Counters, Listener, RouteServer
 from longshore.errors import AppError, DiskFullError, PartDownError, PlatformError, TransientError
 
 OLD, NEW = RouteServer("g1.web.1", "10.64.0.3", 80), RouteServer("g2.web.1", "10.64.0.4", 5000)
@@ -32,12 +33,16 @@ def route(live: str | None = "a", a=(OLD,), b=()) -> AppRoute:
 # The router's files
 
 
+def rendered(table: list[AppRoute]) -> dict[str, str]:
+    return config.render(table, "key", ["127.0.0.1:8080"])
+
+
 def test_the_same_table_gives_the_same_files():
-    assert config.render([route()], "key") == config.render([route()], "key")
+    assert rendered([route()]) == rendered([route()])
 
 
 def test_an_app_has_two_slots_and_its_host_names_lead_to_it():
-    files = config.render([route(b=(NEW,))], "key")
+    files = rendered([route(b=(NEW,))])
     assert files["hosts.map"] == "hello.localhost hello\nshop.example.com hello\n"
     assert files["live.map"] == "hello a\n"
     assert "backend hello_a\n    server g1.web.1 10.64.0.3:80 check" in files["haproxy.cfg"]
@@ -45,18 +50,29 @@ def test_an_app_has_two_slots_and_its_host_names_lead_to_it():
 
 
 def test_an_app_that_is_not_live_has_host_names_and_no_live_slot():
-    files = config.render([route(live=None, a=())], "key")
+    files = rendered([route(live=None, a=())])
     assert files["live.map"] == ""
     assert "backend hello_a\n" in files["haproxy.cfg"]
 
 
 def test_a_draining_server_is_not_in_the_file_a_router_starts_with():
-    assert "g1.web.1" not in config.render([route(a=(LEAVING,))], "key")["haproxy.cfg"]
+    assert "g1.web.1" not in rendered([route(a=(LEAVING,))])["haproxy.cfg"]
 
 
 def test_a_switch_changes_one_line_of_one_map():
-    before, after = (config.render([route(live, b=(NEW,))], "key") for live in "ab")
+    before, after = (rendered([route(live, b=(NEW,))]) for live in "ab")
     assert {name for name in before if before[name] != after[name]} == {"live.map"}
+
+
+def test_a_share_belongs_to_the_slot_that_is_live():
+    shared = dataclasses.replace(route(b=(NEW,)), share=100)
+    assert rendered([shared])["share.map"] == "hello_a 100\n"
+    assert rendered([route(), dataclasses.replace(shared, live=None)])["share.map"] == ""
+
+
+def test_both_slots_serve_while_there_is_a_share():
+    assert config.serving({"hello": "a", "other": "b"}, {"hello_a"}) == {"hello_a", "hello_b", "other_b"}
+    assert config.serving({"hello": "b"}, {"hello_a"}) == {"hello_b"}  # a share that a switch left behind
 
 
 # What the running router is told
@@ -108,7 +124,12 @@ SESSIONS = """0x1: proto=tcpv4 src=1.2.3.4:5 fe=apps be=hello_a srv=g1.web.1 ts=
 0x3: proto=tcpv4 src=1.2.3.4:7 fe=apps be=hello_b srv=g1.web.1 ts=00
 """
 STAT = "# pxname,svname,qcur,qmax,scur,smax\nhello_a,g1.web.1,0,0,3,9\nhello_a,g1.web.10,0,0,7,9\n"
+COUNTS = """# pxname,svname,stot,hrsp_5xx,ttime,
+hello_a,BACKEND,20,3,12,
+hello_b,BACKEND,0,0,0,
+"""
 ANSWERS = {
+    "show stat -1 2 -1": COUNTS,
     "show servers state": STATE,
     "show backend": "# name\nnowhere\nhello_a\nhello_b\nempty_a\n",
     "show map /etc/longshore/live.map": "0x1 hello a\n0x2 other b\n\n",
@@ -149,6 +170,10 @@ def test_a_map_is_read(runtime):
 def test_sessions_count_in_this_worker_and_in_those_before_a_reload(runtime):
     assert runtime.sessions("hello_a", "g1.web.1") == 3 + 2
     assert [c for c in runtime.told if c.startswith("@!")] == ["@!21 show sess", "@!8 show sess"]
+
+
+def test_counters_are_read_for_all_backends_at_once(runtime):
+    assert runtime.counters() == {"hello_a": Counters(20, 3, 0.012), "hello_b": Counters(0, 0, 0.0)}
 
 
 def test_a_router_that_refuses_a_command_says_so(runtime, monkeypatch):

@@ -1,11 +1,11 @@
-"""The router's files, rendered from the routing table: a configuration and two maps. Pure."""
+"""The router's files, rendered from the routing table: a configuration and its maps. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from longshore.domain.names import ROUTE_SLOTS
 from longshore.domain.ports import AppRoute, RouteServer, RoutingTable
 
-CONFIG, HOSTS, LIVE = "haproxy.cfg", "hosts.map", "live.map"
+CONFIG, HOSTS, LIVE, SHARE = "haproxy.cfg", "hosts.map", "live.map", "share.map"
 FOLDER = "/etc/longshore"  # where the container sees them
 SOCKETS = "/run/longshore"
 CHECK = "check inter 2s fall 2 rise 1"  # connects only; whether an app is well is the health check's business
@@ -40,7 +40,13 @@ frontend apps
     http-request set-header x-forwarded-proto http
     http-request set-header x-real-ip %[src]
     http-request set-var(txn.app) req.hdr(host),field(1,:),lower,map_str({folder}/hosts.map,_)
-    http-request set-var(txn.slot) var(txn.app),map_str({folder}/live.map,_)
+    http-request set-var(txn.live) var(txn.app),map_str({folder}/live.map,_)
+    http-request set-var(txn.slot) var(txn.live)
+    http-request set-var(txn.share) var(txn.app),concat(_,txn.live),map_str_int({folder}/share.map,0)
+    http-request set-var(txn.lot) rand(1000)
+    acl drawn var(txn.lot),sub(txn.share) lt 0
+    http-request set-var(txn.slot) str(b) if drawn {{ var(txn.live) -m str a }}
+    http-request set-var(txn.slot) str(a) if drawn {{ var(txn.live) -m str b }}
     http-request set-var(txn.probe) bool(true) if {{ req.hdr(x-longshore-probe) -m str {key} }}
     acl ours var(txn.probe) -m bool
     acl names_slot req.hdr(x-longshore-slot) -m found
@@ -65,7 +71,12 @@ def render(table: RoutingTable, key: str, listens: Sequence[str]) -> dict[str, s
     binds = "\n".join(f"    bind {address}" for address in listens)
     head = _HEAD.format(folder=FOLDER, sockets=SOCKETS, key=key, binds=binds)
     backends = "".join(_backend(route, slot) for route in table for slot in ROUTE_SLOTS)
-    return {CONFIG: head + backends, HOSTS: _map(hosts(table)), LIVE: _map(live(table))}
+    return {CONFIG: head + backends, **{name: _map(entries) for name, entries in maps(table).items()}}
+
+
+def maps(table: RoutingTable) -> dict[str, dict[str, str]]:
+    """What can change without a reload: file name → its entries."""
+    return {HOSTS: hosts(table), SHARE: share(table), LIVE: live(table)}
 
 
 def hosts(table: RoutingTable) -> dict[str, str]:
@@ -78,9 +89,29 @@ def live(table: RoutingTable) -> dict[str, str]:
     return {route.app: route.live for route in table if route.live}
 
 
+def share(table: RoutingTable) -> dict[str, str]:
+    """Live slot → how many in a thousand go to the other one. By slot, so that a switch ends its share with it."""
+    return {backend(route.app, route.live): str(route.share) for route in table if route.live and route.share}
+
+
+def serving(live_slots: Mapping[str, str], shares: Collection[str]) -> set[str]:
+    """The slots that get requests, by the entries of the two maps."""
+    return {
+        backend(app, slot)
+        for app, live_slot in live_slots.items()
+        for slot in (ROUTE_SLOTS if backend(app, live_slot) in shares else (live_slot,))
+    }
+
+
 def backend(app: str, slot: str) -> str:
     """The name of a slot in the router."""
     return f"{app}_{slot}"
+
+
+def slot_of(name: str) -> tuple[str, str]:
+    """App and slot of a backend."""
+    app, _, slot = name.rpartition("_")
+    return app, slot
 
 
 def _backend(route: AppRoute, slot: str) -> str:

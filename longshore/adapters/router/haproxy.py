@@ -3,7 +3,7 @@
 import fcntl
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from longshore.adapters.probing import ask
 from longshore.adapters.router import config
 from longshore.adapters.router.runtime import LiveServer, Runtime
 from longshore.domain.names import ROUTE_SLOTS
-from longshore.domain.ports import Answer, RouteServer, RoutingTable
+from longshore.domain.ports import Answer, Counters, RouteServer, RoutingTable
 from longshore.domain.specs import HealthCheck
 from longshore.errors import LongshoreError, PartDownError, PlatformError
 
@@ -59,6 +59,10 @@ class HAProxyRouter:
         except PartDownError:
             return 0
 
+    def counters(self) -> dict[tuple[str, str], Counters]:
+        """What every slot was asked since the last reload."""
+        return {config.slot_of(name): one for name, one in self._runtime.counters().items() if "_" in name}
+
     def ping(self) -> None:
         """Raise ``PartDownError`` unless it answers."""
         self._runtime.ping()
@@ -96,11 +100,10 @@ class HAProxyRouter:
             running = self._runtime.servers()
             if _backends(table) != set(running) - {"nowhere"}:
                 return False
-            serving = {config.backend(*one) for one in self._runtime.map(f"{config.FOLDER}/{config.LIVE}").items()}
+            serving = config.serving(self._map(config.LIVE), self._map(config.SHARE))
             self._tell(_drains(table, running, leave=serving))  # no slot is switched to with a loser in it
             self._tell(_additions(table, running))
-            self._follow_map(config.HOSTS, config.hosts(table))
-            self._follow_map(config.LIVE, config.live(table))
+            self._follow_maps(config.maps(table))
             self._tell(_drains(table, running))  # and none is drained while traffic still goes there
             self._remove_surplus(table)
             return self._agrees(table)
@@ -109,20 +112,20 @@ class HAProxyRouter:
         except LongshoreError:
             return False
 
-    def _tell(self, commands: Iterator[str]) -> None:
+    def _tell(self, commands: Iterable[str]) -> None:
         for command in commands:
             self._runtime.tell(command)
 
-    def _follow_map(self, name: str, wanted: dict[str, str]) -> None:
-        file = f"{config.FOLDER}/{name}"
-        there = self._runtime.map(file)
-        for key, value in wanted.items():
-            if key not in there:
-                self._runtime.tell(f"add map {file} {key} {value}")
-            elif there[key] != value:
-                self._runtime.tell(f"set map {file} {key} {value}")
-        for key in there.keys() - wanted.keys():
-            self._runtime.tell(f"del map {file} {key}")
+    def _map(self, name: str) -> dict[str, str]:
+        return self._runtime.map(f"{config.FOLDER}/{name}")
+
+    def _follow_maps(self, wanted: dict[str, dict[str, str]]) -> None:
+        """All that is new or different, and only then what is gone: a switch takes its share along."""
+        there = {name: self._map(name) for name in wanted}
+        for name, entries in wanted.items():
+            self._tell(_entries(f"{config.FOLDER}/{name}", entries, there[name]))
+        for name, entries in wanted.items():
+            self._tell(f"del map {config.FOLDER}/{name} {key}" for key in there[name].keys() - entries.keys())
 
     def _remove_surplus(self, table: RoutingTable) -> None:
         """Servers of replicas that are gone. One with a connection left stays until the next look."""
@@ -136,11 +139,9 @@ class HAProxyRouter:
 
     def _agrees(self, table: RoutingTable) -> bool:
         running = self._runtime.servers()
-        return (
-            all(_stands(running.get(name, {}), one) for name, servers in _by_backend(table).items() for one in servers)
-            and self._runtime.map(f"{config.FOLDER}/{config.LIVE}") == config.live(table)
-            and self._runtime.map(f"{config.FOLDER}/{config.HOSTS}") == config.hosts(table)
-        )
+        return all(
+            _stands(running.get(name, {}), one) for name, servers in _by_backend(table).items() for one in servers
+        ) and all(self._map(name) == entries for name, entries in config.maps(table).items())
 
     def _reload(self, before: dict[str, str]) -> None:
         """The universal repair: the result is always exactly the files. Bad files are taken back: they would end
@@ -164,6 +165,14 @@ def _by_backend(table: RoutingTable) -> dict[str, tuple[RouteServer, ...]]:
     return {
         config.backend(route.app, slot): tuple(route.servers.get(slot, ())) for route in table for slot in ROUTE_SLOTS
     }
+
+
+def _entries(file: str, wanted: dict[str, str], there: dict[str, str]) -> Iterator[str]:
+    for key, value in wanted.items():
+        if key not in there:
+            yield f"add map {file} {key} {value}"
+        elif there[key] != value:
+            yield f"set map {file} {key} {value}"
 
 
 def _additions(table: RoutingTable, running: Running) -> Iterator[str]:

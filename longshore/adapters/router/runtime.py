@@ -1,10 +1,12 @@
 """HAProxy's Runtime API over its two Unix sockets: the worker's own, and the master's."""
 
+import csv
 import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshore.domain.ports import Counters
 from longshore.errors import PartDownError, TransientError
 
 TIMEOUT = 10.0
@@ -74,6 +76,11 @@ class Runtime:
             count += sum(f"be={backend} " in line and f"srv={server} " in line for line in listed.splitlines())
         return count
 
+    def counters(self) -> dict[str, Counters]:
+        """Backend → what it was asked, by one command for all."""
+        rows = csv.DictReader(self.ask("show stat -1 2 -1").removeprefix("# ").splitlines())
+        return {row["pxname"]: _counters(row) for row in rows}
+
     def _backends(self) -> list[str]:
         return [name for name in self.ask("show backend").split() if not name.startswith("#") and name != "name"]
 
@@ -88,6 +95,10 @@ class Runtime:
         found = _OLD_WORKERS.search(_talk(self._master, "show proc"))
         lines = found[1].splitlines() if found else []
         return [line.split()[0] for line in lines if line[:1].isdigit()]
+
+
+def _counters(row: dict[str, str]) -> Counters:
+    return Counters(int(row["stot"] or 0), int(row["hrsp_5xx"] or 0), int(row["ttime"] or 0) / 1000)
 
 
 def _talk(path: Path, command: str) -> str:
