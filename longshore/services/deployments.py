@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from longshore.domain.plan import needs_build, plan
+from longshore.domain.shown_source import public_source
 from longshore.domain.specs import Config, compose_patches, merge_patch
 from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState, JobState, Trigger
 from longshore.errors import ConflictError, NotFoundError
@@ -15,7 +16,7 @@ from longshore.models import App, Deployment, Event, Job, PartStatus, Release
 from longshore.services import apps, idempotency, locks, order, parts, pipeline, releases, waiting
 from longshore.services.context import Services
 from longshore.services.pages import Page, page
-from longshore.services.views import DeploymentView, deployment_view, event_view, public_source
+from longshore.services.views import DeploymentView, deployment_view, event_view
 from longshore.services.waiting import Surroundings
 
 CURRENT: dict[str, Any] = {"current": True}  # the source of a change of configuration: whatever is live when it starts

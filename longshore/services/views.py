@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longshore.domain.specs import HealthCheck, Resources
+from longshore.domain.shown_source import shown_source
+from longshore.domain.specs import HealthCheck, Resources, Strategy
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
@@ -67,6 +68,7 @@ class DeploymentView(BaseModel):
     why: str | None
     waiting: WaitingView | None
     superseded_by: str | None
+    reverted_to: int | None  # the release that got the requests back
     cancel: CancelView | None
     error: ErrorView | None
     url: str | None
@@ -89,6 +91,8 @@ class AppView(BaseModel):
     command: list[str] | None
     health_check: HealthCheck
     resources: Resources
+    strategy: Strategy
+    soak: float
     hardening: dict[str, Any]
     build: dict[str, Any]
     env_keys: list[str]
@@ -240,6 +244,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
         why=wait.words if wait else None,
         waiting=waiting_view(wait) if wait else None,
         superseded_by=f"{app}#{superseder}" if superseder else None,
+        reverted_to=deployment.reverted_to,
         cancel=cancel_view(deployment),
         error=error_view(deployment),
         url=url,
@@ -264,6 +269,8 @@ def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView
         command=declared.command,
         health_check=declared.health_check,
         resources=declared.resources,
+        strategy=declared.rollout,
+        soak=declared.soak,
         hardening=declared.hardening.model_dump(),
         build=declared.build.model_dump(),
         env_keys=env_keys,
@@ -320,26 +327,3 @@ def token_view(token: Token) -> TokenView:
 def new_token_view(view: TokenView, text: str) -> NewTokenView:
     """A token with its text: the answer to who asked for it."""
     return NewTokenView(**view.model_dump(), token=text)
-
-
-def public_source(source: dict[str, Any]) -> dict[str, Any]:
-    """A source without the login in its git URL."""
-    if "git" in source:
-        return {**source, "git": {**source["git"], "url": without_password(source["git"]["url"])}}
-    return source
-
-
-def shown_source(source: dict[str, Any]) -> dict[str, Any]:
-    """A source as outsiders see it: of an upload what it was called, not where it lies."""
-    return {"upload": source.get("name") or "archive"} if "upload" in source else source
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown. Over http(s) a user without a password is a token, so it is hidden as well."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    name, colon, _ = user.partition(":")
-    if not (separator and at) or not (colon or scheme.lower().startswith("http")):
-        return url
-    return f"{scheme}://{name + ':' if colon else ''}***@{host}{slash}{path}"

@@ -18,7 +18,7 @@ def table(stack, app: str = "hello"):
 
 def served(stack, config=None, **strategy):
     """An app whose first release serves, and whose next ones go by a strategy."""
-    stack.create(config={"strategy": strategy, **(config or {})})
+    stack.create(config={**({"strategy": strategy} if strategy else {}), **(config or {})})
     stack.deploy()
     stack.drive()
     assert stack.show(1).state == "succeeded"
@@ -73,7 +73,7 @@ def test_a_canary_takes_its_shares_one_after_the_other(canary):
 
 def test_a_hold_costs_no_attempt_and_no_worker(canary):
     assert canary.job(2, "health_check").state == "queued"
-    assert canary.worker.shift.idle
+    assert canary.worker.shift.wait(0)
     wait(canary, 60)
     assert canary.job(2, "health_check").attempt == 1
 
@@ -163,35 +163,28 @@ def test_rolling_goes_replica_by_replica_and_keeps_the_old_ones_at_hand(stack):
 
 def test_rolling_stops_at_the_first_bad_replica_and_the_old_ones_stand_again(stack):
     served(stack, {"replicas": 3}, kind="rolling")
-    started = []
-    good, bad = stack.builder.behaviour, Behaviour(exits=1)
-
-    def third_is_bad(spec):
-        started.append(spec.name)
-        return bad if spec.name == "longshore.hello.g2.web.2" else good
-
-    stack.engine.behaves = third_is_bad
+    after_start(stack, lambda name: stack.engine.die(name) if name.endswith("g2.web.2") else None)
     stack.deploy()
     stack.drive()
     assert (stack.show(2).state, stack.show(2).error.code) == ("failed", "exited")
-    assert "longshore.hello.g2.web.3" not in started
+    assert ("start", "longshore.hello.g2.web.3") not in stack.engine.calls
     assert table(stack) == ("a", 0, {"a": ["g1.web.1", "g1.web.2", "g1.web.3"], "b": []})
     assert all(stack.engine.find(name).running for name in stack.engine.standing)
 
 
 def test_recreate_stops_the_old_before_the_new_starts(stack):
     served(stack, {"volumes": {"data": {"path": "/data"}}})
-    before = {}
-    stack.engine.behaves = lambda spec: before.setdefault(spec.name, _running(stack)) and None
+    beside = []
+    after_start(stack, lambda name: beside.append(_running(stack)))
     stack.deploy()
     stack.drive()
     assert stack.show(2).state == "succeeded"
-    assert before["longshore.hello.g2.web.1"] == []
+    assert beside == [["longshore.hello.g2.web.1"]]
 
 
 def test_a_recreate_that_fails_brings_the_old_one_back(stack):
     served(stack, kind="recreate")
-    stack.builder.behaviour = Behaviour(exits=1)
+    stack.builder.behaviour = Behaviour(exit_code=1)
     stack.deploy()
     stack.drive()
     assert stack.show(2).state == "failed"
@@ -209,6 +202,18 @@ def test_a_soak_of_a_rolling_release_that_gets_worse_has_its_old_replicas_back_b
     stack.drive()
     assert table(stack) == ("a", 0, {"a": ["g1.web.1"], "b": []})
     assert _running(stack) == ["longshore.hello.g1.web.1"]
+
+
+def after_start(stack, then) -> None:
+    """Something happens to every container that has just been started."""
+    start = stack.engine.start
+
+    def start_and_then(spec):
+        container = start(spec)
+        then(spec.name)
+        return container
+
+    stack.engine.start = start_and_then
 
 
 def _running(stack) -> list[str]:
