@@ -15,6 +15,7 @@ from longshore.errors import PlatformError
 from longshore.settings import Settings
 
 LEFTOVER_AFTER = 3600.0  # seconds: nobody uploads or rewrites for so long
+LEFTOVERS = (".incoming-*", "*.part")
 
 
 def replace_file(path: Path, text: str, mode: int = 0o600) -> None:
@@ -35,6 +36,7 @@ class HomeFiles:
         self._uploads = settings.root / "uploads"
         self._builds = settings.root / "builds"
         self._limits = ArchiveLimits(max_unpacked=settings.unpacked_limit, max_members=settings.members_limit)
+        self._known: dict[Path, float] = {}  # since when, on the monotonic clock: a file's own times follow a moved one
 
     def accept(self, upload: Path) -> str:
         """Rewrite an upload into a clean tar; its id."""
@@ -48,21 +50,17 @@ class HomeFiles:
         (self._uploads / f"{upload_id}.tar").unlink(missing_ok=True)
 
     def uploads(self) -> list[tuple[str, float]]:
-        """All uploads with their age in seconds. What killed processes left half-way is removed on the way."""
-        self._remove_leftovers()
-        now = time.time()
-        found = []
-        for path in self._uploads.glob("*.tar"):
-            try:
-                found.append((path.stem, now - path.stat().st_mtime))
-            except FileNotFoundError:
-                continue  # another worker was faster
-        return found
+        """All uploads, and for how long this process has seen them. What was left half-way is removed on the way."""
+        there = [path for pattern in (*LEFTOVERS, "*.tar") for path in self._uploads.glob(pattern)]
+        now = time.monotonic()
+        self._known = {path: self._known.get(path, now) for path in there}
+        self._remove_leftovers(now)
+        return [(path.stem, now - since) for path, since in self._known.items() if path.suffix == ".tar"]
 
-    def _remove_leftovers(self) -> None:
-        for path in [*self._uploads.glob(".incoming-*"), *self._uploads.glob("*.part")]:
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > LEFTOVER_AFTER:
+    def _remove_leftovers(self, now: float) -> None:
+        for path, since in self._known.items():
+            if now - since > LEFTOVER_AFTER and path.suffix != ".tar":
+                with suppress(FileNotFoundError):  # another worker was faster
                     remove_tree(path) if path.is_dir() else path.unlink()
 
     def upload(self, upload_id: str) -> Path:

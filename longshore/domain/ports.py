@@ -384,7 +384,7 @@ class SourceFiles(Protocol):
         ...
 
     def uploads(self) -> list[tuple[str, float]]:
-        """All uploads kept, with their age in seconds."""
+        """All uploads kept, and for how many seconds this process has seen them: no clock can make one look old."""
         ...
 
     def upload(self, upload_id: str) -> Path:

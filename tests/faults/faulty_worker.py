@@ -17,7 +17,7 @@ from longshore.testing.points import Points
 schedule.SECONDS.update(
     {"longshore.dispatch": 0.5, "longshore.reap": 0.5, "longshore.clean": 1.0, "longshore.reconcile": 3.0}
 )
-importlib.import_module("longshore.services.sweeps.clean").UPLOAD_KEPT = 3.0  # the package has a function of that name
+importlib.import_module("longshore.services.sweeps.clean").UPLOAD_KEPT = 5.0  # the package has a function of that name
 files.LEFTOVER_AFTER = 3.0
 
 

@@ -31,7 +31,8 @@ def _stand_still(trial: Trial, named: Named, record: Note, database: str) -> Non
         os.kill(told["pid"], signal.SIGCONT)
     if done:
         woken = [one["name"] for one in rig.reached()[before:] if one["pid"] == told["pid"]]
-        assert [name for name in woken if changes_the_world(name)] == []
+        # A call that was past its fence, and one of the same kind beside it, are on their way already.
+        assert [name for name in woken if changes_the_world(name) and name != named.name] == []
     note(record, "worker stood still" + ("" if done else ", all waited"), named, database, told)
 
 

@@ -1,6 +1,8 @@
 """Claim, lease, fence; order, retries and limits: what keeps a job from being done twice, or never."""
 
+import os
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -551,17 +553,25 @@ def test_the_generation_goes_on_counting_over_a_deletion(app):
     assert list(app.engine.standing) == ["longshore.hello.g2.web.1"]
 
 
-def test_old_uploads_that_nobody_needs_are_forgotten(app):
-    import os
-
+def test_old_uploads_that_nobody_needs_are_forgotten(app, monkeypatch):
     folder = app.settings.root / "uploads"
     folder.mkdir()
-    for name, age in (("old", 7200), ("new", 10)):
-        (folder / f"{name}.tar").write_bytes(b"")
-        when = (folder / f"{name}.tar").stat().st_mtime - age
-        os.utime(folder / f"{name}.tar", (when, when))
+    (folder / "old.tar").write_bytes(b"")
+    (folder / "old.part").write_bytes(b"")
     sweeps.clean(app.worker)
-    assert [upload for upload, _ in app.files.uploads()] == ["new"]
+    monkeypatch.setattr("longshore.adapters.files.time.monotonic", lambda now=time.monotonic: now() + 7200)
+    (folder / "new.tar").write_bytes(b"")
+    sweeps.clean(app.worker)
+    assert [path.name for path in folder.iterdir()] == ["new.tar"]
+
+
+def test_an_upload_that_looks_old_to_a_moved_clock_waits_for_its_deployment(app):
+    folder = app.settings.root / "uploads"
+    folder.mkdir()
+    (folder / "new.tar").write_bytes(b"")
+    os.utime(folder / "new.tar", (0, 0))
+    sweeps.clean(app.worker)
+    assert (folder / "new.tar").exists()
 
 
 def test_an_upload_that_a_killed_build_left_is_forgotten_when_its_deployment_has_ended(app):
