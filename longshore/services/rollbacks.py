@@ -47,13 +47,23 @@ def roll_back(services: Services, app_name: str, new: NewRollback) -> Deployment
 
 
 def _target(session: Session, app: App, number: int | None) -> Release:
-    live = app.release
+    """By number; else the last good one, which is the live one while a newer one is only being watched."""
+    live, watched = app.release, _watched(session, app)
     if live is None:
         raise ConflictError(f"{app.name} has no live release to go back from", code="nothing_live")
-    target = releases.numbered(session, app, number) if number is not None else _last_good(session, live)
-    if target.id == live.id:
-        raise ConflictError(f"release {live.number} of {app.name} is live already", code="live_already")
+    if number is not None:
+        target = releases.numbered(session, app, number)
+    else:
+        target = live if watched else _last_good(session, live)
+    if target.id == (watched or live).id:
+        raise ConflictError(f"release {target.number} of {app.name} is live already", code="live_already")
     return target
+
+
+def _watched(session: Session, app: App) -> Release | None:
+    """The release of a deployment that has requests already and is watched."""
+    found = (one.release for one in order.unfinished(session, app.id) if one.hold_until is not None)
+    return next(found, None)
 
 
 def _last_good(session: Session, live: Release) -> Release:

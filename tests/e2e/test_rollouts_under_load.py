@@ -20,7 +20,7 @@ STRATEGIES = {
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A stack whose old replicas may take a little more than two seconds to finish what they do: longer than any request here."""
+    """A stack whose old replicas may finish what they do for a little longer than any request here lasts."""
     ours = Stack(drain_limit=DRAIN_LIMIT)
     try:
         ours.up()

@@ -140,6 +140,14 @@ def test_what_is_watched_can_be_cancelled_and_gives_everything_back(soaking):
     assert list(soaking.engine.standing) == ["longshore.hello.g1.web.1"]
 
 
+def test_going_back_while_a_release_is_watched_means_back_from_that_one(soaking):
+    view = soaking.roll_back()
+    assert view.release == 1
+    soaking.drive()
+    assert [soaking.show(number).state for number in (2, 3)] == ["cancelled", "succeeded"]
+    assert list(soaking.engine.standing) == ["longshore.hello.g3.web.1"]
+
+
 def test_a_clock_set_back_does_not_make_a_hold_last_for_ever(soaking):
     soaking.clock.jump(-7200)
     wait(soaking, 1)

@@ -1,12 +1,13 @@
 """Judging: what is held goes on when its time is over, and loses its requests at once when it is worse."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from longshore.domain import judgement
-from longshore.domain.names import LABEL_APP, LABEL_GENERATION, LABEL_STACK
+from longshore.domain.ports import Container
 from longshore.domain.states import DeploymentState, JobKind, ReplicaState
 from longshore.errors import AppError
 from longshore.models import App, Deployment, Replica
@@ -14,6 +15,7 @@ from longshore.services import line, pipeline, resting, rollout, routing, watchi
 from longshore.services.context import WorkerServices
 from longshore.services.watching import Counted
 
+SIDE_BY_SIDE = 8
 FAR_AHEAD = 3600.0  # seconds; no hold is longer: one that is was written by a clock that has been set back since
 
 
@@ -56,33 +58,27 @@ def _judge(worker: WorkerServices, deployment_id: int, counted: Counted) -> None
 
 
 def _dead(worker: WorkerServices, deployment_id: int) -> str | None:
-    """The first of its replicas that does not run any more, or had to be started again by the engine."""
+    """Why the first of its replicas is gone that did not run all the time; asked one by one, for lists do not tell."""
     with worker.db.read() as session:
-        deployment = session.get_one(Deployment, deployment_id, options=[joinedload(Deployment.app)])
-        wanted = set(
-            session.scalars(
-                select(Replica.name).where(
-                    Replica.deployment_id == deployment_id, Replica.state == ReplicaState.HEALTHY
-                )
-            )
+        standing = select(Replica.name).where(
+            Replica.deployment_id == deployment_id, Replica.state == ReplicaState.HEALTHY
         )
-        labels = {
-            LABEL_STACK: worker.settings.stack,
-            LABEL_APP: deployment.app.name,
-            LABEL_GENERATION: str(deployment.generation),
-        }
-    there = {one.name: one for one in worker.engine.containers(labels)}
-    for name in sorted(wanted):
-        one = there.get(name)
-        if one is None:
-            return f"{name} disappeared"
-        if one.interrupted:
-            continue  # it ended with the engine, and is started again
-        if one.out_of_memory:
-            return f"{name} was killed because it used more memory than it may"
-        if not one.running or one.restarts:
-            return f"{name} exited with code {one.exit_code}"
-    return None
+        names = session.scalars(standing.order_by(Replica.name)).all()
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="judge") as pool:
+        found = list(pool.map(worker.engine.find, names))
+    return next(filter(None, map(_end, names, found)), None)
+
+
+def _end(name: str, container: Container | None) -> str | None:
+    if container is None:
+        return f"{name} disappeared"
+    if container.interrupted:
+        return None  # it ended with the engine, and is started again
+    if container.running and not container.restarts:
+        return None
+    if container.out_of_memory:
+        return f"{name} was killed because it used more memory than it may"
+    return f"{name} exited" + ("" if container.running else f" with code {container.exit_code}")
 
 
 def _verdict(
