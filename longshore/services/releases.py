@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from longshore.domain.names import WEB
 from longshore.domain.ports import ImageFacts, SecretBox
 from longshore.domain.specs import Config, merge_patch
 from longshore.errors import NotFoundError
@@ -16,6 +17,7 @@ from longshore.services.pages import Page, page
 from longshore.services.views import ReleaseView, release_view
 
 DEFAULT_PORT = 80
+ASKED_ON_A_PORT = ("http", "tcp")
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ def record(services: Services, session: Session, deployment: Deployment, image: 
     return release
 
 
-def port_of(release: Release) -> int:
-    """The app's port; else the image's only exposed one; else 80."""
-    if release.declared.port:
-        return release.declared.port
+def port_of(release: Release, process: str = WEB) -> int:
+    """The app's port; else the image's only exposed one; else 80. Of a process that nobody asks on a port: 0."""
+    declared = release.declared
+    check = None if process == WEB else declared.runs[process].health_check
+    if process != WEB and (check is None or check.kind not in ASKED_ON_A_PORT):
+        return 0
+    if declared.port:
+        return declared.port
     return release.exposed_ports[0] if len(release.exposed_ports) == 1 else DEFAULT_PORT
 
 

@@ -31,7 +31,7 @@ def execute(client: docker.APIClient, name: str, command: Sequence[str], timeout
     except APIError as error:
         return _not_begun(error)
     try:
-        stream = client.exec_start(exec_id, socket=True)
+        stream: Any = client.exec_start(exec_id, socket=True)
     except APIError as error:
         return _not_begun(error) if error.status_code == 409 else Executed(NOT_THERE, explanation(error))
     with closing(stream), closing(stream._sock), closing(stream._response):

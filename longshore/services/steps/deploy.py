@@ -131,15 +131,17 @@ def _reserve(work: Work) -> list[_Start]:
 def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
     release, stack = replica.release, work.worker.settings.stack
     declared = release.declared
+    process = declared.runs[replica.process]
+    port = {"PORT": str(replica.port)} if replica.port else {}
     return ContainerSpec(
         name=replica.name,
         image_id=release.image_id,
         labels=container_labels(stack, work.app, release.number, replica.generation, replica.process, replica.slot),
         network=network,
         address=replica.address,
-        env={"PORT": str(replica.port), **work.worker.box.open(release.env)},
-        command=declared.command,
-        resources=declared.resources,
+        env={**port, **work.worker.box.open(release.env)},
+        command=process.command,
+        resources=process.resources or declared.resources,
         capabilities=declared.hardening.capabilities,
         read_only=declared.hardening.read_only,
     )

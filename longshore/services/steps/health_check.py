@@ -27,7 +27,8 @@ class HealthCheckStep:
         _announce(work, ports)
         routing.apply(work.worker)
         _switch(work)
-        _prove_through_router(work, candidates[0])
+        for candidate in [one for one in candidates if one.routed][:1]:
+            _prove_through_router(work, candidate)
         return ports
 
     def conclude(self, work: Work, session: Session, deployment: Deployment, result: dict[int, int]) -> dict[str, Any]:
@@ -37,11 +38,11 @@ class HealthCheckStep:
         if release is None:
             raise AppError(f"{work.label} has no release", code="no_release")
         app.release, app.release_id = release, release.id
-        app.config, app.env = _with_found_port(release, set(result.values())), release.env
+        app.config, app.env = _with_found_port(release, _found(result)), release.env
         for replica in _others(session, deployment):
             replica.move_to(ReplicaState.DRAINING, now)
         deployment.move_to(DeploymentState.SUCCEEDED, now)
-        return {"ports": sorted(set(result.values())), "slot": deployment.route_slot}
+        return {"ports": sorted(_found(result)), "slot": deployment.route_slot}
 
 
 def _candidates(work: Work) -> list[Candidate]:
@@ -49,6 +50,11 @@ def _candidates(work: Work) -> list[Candidate]:
         deployment = work.deployment(session)
         host = deployment.app.hosts[0]
         return [Candidate.of(replica, host) for replica in replicas.of(session, deployment.id)]
+
+
+def _found(ports: dict[int, int]) -> set[int]:
+    """The ports that are listened on; a process that listens on none has port 0."""
+    return set(ports.values()) - {0}
 
 
 def _announce(work: Work, ports: dict[int, int]) -> None:
