@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longshore.domain.specs import HealthCheck, Resources
+from longshore.domain.specs import HealthCheck, Process, Resources
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
@@ -84,8 +84,9 @@ class AppView(BaseModel):
     release: int | None
     port: int | None
     domains: list[str]
-    url: str
+    url: str | None
     replicas: int
+    processes: dict[str, Process]
     command: list[str] | None
     health_check: HealthCheck
     resources: Resources
@@ -109,6 +110,7 @@ class ReleaseView(BaseModel):
     digest: str | None
     live: bool
     config: dict[str, Any]
+    processes: dict[str, Process]
     env_keys: list[str]
     source: dict[str, Any]
     dockerfile: str | None
@@ -250,7 +252,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
     )
 
 
-def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView | None) -> AppView:
+def app_view(app: App, state: str, env_keys: list[str], url: str | None, lock: LockView | None) -> AppView:
     """An app."""
     declared = app.declared
     return AppView(
@@ -261,6 +263,7 @@ def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView
         domains=list(app.hosts),
         url=url,
         replicas=declared.replicas,
+        processes=declared.runs,
         command=declared.command,
         health_check=declared.health_check,
         resources=declared.resources,
@@ -285,6 +288,7 @@ def release_view(release: Release, live: bool, env_keys: list[str]) -> ReleaseVi
         digest=release.digest,
         live=live,
         config=release.config,
+        processes=release.declared.runs,
         env_keys=env_keys,
         source=shown_source(release.source),
         dockerfile=release.dockerfile,

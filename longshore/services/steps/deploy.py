@@ -96,7 +96,8 @@ def _of_release(work: Work, source: dict[str, Any]) -> releases.MadeImage:
         if base is None:
             raise AppError(f"{app.name} has no live release", code="no_release", hint="Deploy a source first.")
     facts = _have_image(work, base)
-    return releases.MadeImage(base.image, facts, digest=base.digest, dockerfile=base.dockerfile)
+    commands = releases.procfile_commands(base)
+    return releases.MadeImage(base.image, facts, digest=base.digest, dockerfile=base.dockerfile, commands=commands)
 
 
 def _have_image(work: Work, release: Release) -> ImageFacts:
