@@ -3,6 +3,8 @@
 import pytest
 
 from longshore.domain.ports import Executed
+from longshore.services.proving import together
+from longshore.services.proving.progress import Progress
 from longshore.testing import Behaviour
 
 NAME = "longshore.hello.g1.web.1"
@@ -131,14 +133,25 @@ def test_without_progress_the_deployment_fails_before_the_replicas_deadline(stac
     assert took < 25
 
 
-def test_progress_gives_all_the_others_their_time_again(stack):
-    processes = {
-        "web": {"health_check": {"healthy_deadline": 300, "progress_deadline": 10, "interval": 1}},
-        "worker": {"health_check": {"kind": "running", "min_healthy_time": 8}},
-    }
-    after(stack, 14, lambda: become(stack, Behaviour()))
-    stack.builder.behaviour = Behaviour(status=500)
-    stack.create(config={"processes": processes})
-    stack.deploy()
-    stack.drive()
-    assert stack.show(1).state == "succeeded"
+def test_progress_gives_all_the_others_their_time_again(stack, monkeypatch):
+    made: list[Progress] = []
+
+    class Seen(Progress):
+        def __init__(self, clock) -> None:
+            super().__init__(clock)
+            made.append(self)
+
+    monkeypatch.setattr(together, "Progress", Seen)
+    after(stack, 8, lambda: made[0].made())
+    stack.clock.ticks.append(lambda: stack.clock.monotonic() > 1014 and become(stack, Behaviour()))
+    check = {"healthy_deadline": 300, "progress_deadline": 10, "interval": 1}
+    view, took = deploy(stack, check, Behaviour(status=500))
+    assert view.state == "succeeded"
+    assert took > 13
+
+
+def test_each_replica_that_gets_healthy_is_progress(stack, monkeypatch):
+    made: list[int] = []
+    monkeypatch.setattr(Progress, "made", lambda self: made.append(1))
+    deploy(stack, {}, replicas=3)
+    assert len(made) == 3
