@@ -7,6 +7,7 @@ import click
 
 from longshore.cli.client import Client
 from longshore.cli.output import error_of
+from longshore.cli.words import where
 
 MARKS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("-", "yellow"), "skipped": ("-", "yellow")}
 
@@ -72,7 +73,7 @@ class Follower:
 def conclude(view: dict[str, Any]) -> int:
     """Say how it ended; the exit code: 0 only for a success."""
     if view["state"] == "succeeded":
-        click.secho(f"{view['id']} succeeded: release {view['release']} is live at {view['url']}", fg="green")
+        click.secho(f"{view['id']} succeeded: release {view['release']} is live {where(view['url'])}", fg="green")
         return 0
     click.secho(f"{view['id']} {view['state']}", fg="red", err=True)
     error_of(view)

@@ -5,7 +5,7 @@ import click
 from longshore.cli.client import Client, quoted
 from longshore.cli.follow import Follower, conclude
 from longshore.cli.output import error_of, json_option, show_json, show_table, when
-from longshore.cli.words import lock_of, wait_of
+from longshore.cli.words import address_of, lock_of, processes_of, wait_of, where
 
 
 @click.command()
@@ -15,7 +15,7 @@ def apps(as_json: bool) -> None:
     found = Client().all("/v1/apps")
     if as_json:
         return show_json(found)
-    rows = [(app["name"], app["state"], app["release"], app["replicas"], app["url"]) for app in found]
+    rows = [(app["name"], app["state"], app["release"], processes_of(app), app["url"]) for app in found]
     return show_table(("app", "state", "release", "replicas", "url"), rows, "There are no apps yet.")
 
 
@@ -30,13 +30,14 @@ def status(app: str, as_json: bool) -> None:
     latest = client.all(f"/v1/apps/{name}/deployments", limit=1)
     if as_json:
         return show_json({"app": facts, "replicas": replicas, "latest_deployment": latest[0] if latest else None})
-    click.echo(f"{facts['name']} is {facts['state']}, release {facts['release'] or '-'}, at {facts['url']}")
+    click.echo(f"{facts['name']} is {facts['state']}, release {facts['release'] or '-'}, {where(facts['url'])}")
+    click.echo(f"processes: {processes_of(facts)}")
     click.echo(f"{lock_of(facts)}\n" if facts["lock"] else "")
     rows = [
-        (one["name"], one["state"], one["release"], f"{one['address']}:{one['port']}", "live" if one["live"] else "")
+        (one["name"], one["process"], one["state"], one["release"], address_of(one), "live" if one["live"] else "")
         for one in replicas
     ]
-    show_table(("replica", "state", "release", "address", ""), rows, "Nothing is running.")
+    show_table(("replica", "process", "state", "release", "address", ""), rows, "Nothing is running.")
     for one in latest:
         click.echo(f"\n{one['id']} {one['state']}" + (f": {one['why']}" if one["why"] else ""))
         if one["waiting"]:

@@ -69,3 +69,18 @@ def _instant(text: str) -> datetime:
         hint = "2030-01-31T14:00Z or 2030-01-31T14:00+02:00"
         raise click.BadParameter(f"{text!r} is no instant with its zone, such as {hint}", param_hint="--until")
     return instant
+
+
+def where(url: str | None) -> str:
+    """Where an app is reached."""
+    return f"at {url}" if url else "not routed (it has no process web)"
+
+
+def processes_of(app: dict[str, Any]) -> str:
+    """How many replicas of which process: ``web 2, worker 1``."""
+    return ", ".join(f"{name} {process['replicas']}" for name, process in app["processes"].items())
+
+
+def address_of(replica: dict[str, Any]) -> str:
+    """Where a replica is; a process without a port has only an address."""
+    return f"{replica['address']}:{replica['port']}" if replica["port"] else str(replica["address"])

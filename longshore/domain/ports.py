@@ -109,6 +109,15 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """A command that was run inside a container. Without a code ``problem`` says why; ``output`` is its last."""
+
+    exit_code: int | None
+    output: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Network:
     """The stack's network. ``reserved`` addresses are never given to replicas."""
 
@@ -191,6 +200,13 @@ class Engine(Protocol):
 
     def listeners(self, name: str) -> list[Listener]:
         """The TCP ports listened on inside a running container."""
+        ...
+
+    def execute(self, name: str, command: Sequence[str], timeout: float) -> Executed:
+        """Run a command inside a running container, without a shell, for at most ``timeout`` seconds.
+
+        No error when the container does not run, or has no such command: the answer says so.
+        """
         ...
 
 

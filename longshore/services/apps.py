@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from longshore.domain.names import default_domain
+from longshore.domain.names import WEB, default_domain
 from longshore.domain.specs import Config, merge_patch
 from longshore.domain.states import STANDING, DeploymentState, ReplicaState
 from longshore.errors import ConflictError, LongshoreError, NotFoundError
@@ -159,8 +159,10 @@ def refuse_while_deploying(session: Session, app: App) -> None:
         raise ConflictError(f"{busy.label} is {busy.state}", code="busy", hint="Wait until it has ended.")
 
 
-def url_of(services: Services, app: App) -> str:
-    """Where people reach it."""
+def url_of(services: Services, app: App) -> str | None:
+    """Where people reach it; nowhere without a process that is routed."""
+    if WEB not in app.declared.runs:
+        return None
     return f"http://{app.hosts[0]}:{services.settings.router_port}/"
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from longshore.domain.names import WEB
+from longshore.domain.specs import HealthCheck
 from longshore.domain.states import JobKind
 from longshore.errors import AppError, LongshoreError, PlatformError
 from longshore.models import Deployment, Job
 from longshore.services import releases
 from longshore.settings import Settings
 
+SIDE_BY_SIDE = 16  # replicas that are proven at the same time
 BEYOND_PROBES = 60.0  # seconds of a health check that are not waiting for the app: switching, and proving the switch
 
 
@@ -48,10 +50,12 @@ def limit_of(settings: Settings, job: Job) -> Limit:
 def _check_limit(settings: Settings, deployment: Deployment) -> tuple[float, None]:
     """A rolling one proves, and lets old replicas finish, as often as it has replicas at most."""
     config = deployment.release.declared if deployment.release else releases.effective_config(deployment)
-    once = config.health_check.healthy_deadline + BEYOND_PROBES
+    checks = [process.health_check or HealthCheck(kind="running") for process in config.runs.values()]
+    rounds = 1 + sum(process.replicas or 0 for process in config.runs.values()) // SIDE_BY_SIDE
+    once = rounds * max(check.healthy_deadline for check in checks) + BEYOND_PROBES
     if config.rollout.kind != "rolling":
         return once, None
-    return (once + settings.drain_limit + settings.stop_grace) * config.replicas_of(WEB), None
+    return (once + settings.drain_limit + settings.stop_grace) * max(1, config.replicas_of(WEB)), None
 
 
 _LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | None]]] = {

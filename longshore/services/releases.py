@@ -1,12 +1,14 @@
 """Releases: made when the image is known, and what a deployment's configuration comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from longshore.domain.names import WEB
 from longshore.domain.ports import ImageFacts, SecretBox
+from longshore.domain.procfile import Commands, Procfile, applied
 from longshore.domain.specs import Config, merge_patch
 from longshore.errors import NotFoundError
 from longshore.models import App, Deployment, Release
@@ -16,6 +18,8 @@ from longshore.services.pages import Page, page
 from longshore.services.views import ReleaseView, release_view
 
 DEFAULT_PORT = 80
+PROCFILE = "procfile"  # in what a release remembers of its source: the commands it took from there
+ASKED_ON_A_PORT = ("http", "tcp")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class MadeImage:
     digest: str | None = None
     dockerfile: str | None = None
     commit: str | None = None
+    built: bool = False  # now, from a source: then its Procfile counts, and else what an older release took from one
+    procfile: Procfile | None = None
+    commands: Commands = field(default_factory=dict)
 
 
 def effective_config(deployment: Deployment) -> Config:
@@ -50,15 +57,16 @@ def record(services: Services, session: Session, deployment: Deployment, image: 
     """Make the release of this deployment: the image together with the configuration as it is now."""
     app = deployment.app
     app.releases_made += 1
+    config, commands = _configured(deployment, image)
     release = Release(
         app_id=app.id,
         number=app.releases_made,
         image=image.reference,
         image_id=image.facts.id,
         digest=image.digest,
-        config=effective_config(deployment).model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
         env=services.box.seal(effective_env(services.box, deployment)),
-        source=_remembered(deployment.source, image.commit),
+        source=_remembered(deployment.source, image.commit, commands),
         dockerfile=image.dockerfile,
         exposed_ports=list(image.facts.ports),
         created_at=services.clock.now(),
@@ -70,10 +78,27 @@ def record(services: Services, session: Session, deployment: Deployment, image: 
     return release
 
 
-def port_of(release: Release) -> int:
-    """The app's port; else the image's only exposed one; else 80."""
-    if release.declared.port:
-        return release.declared.port
+def _configured(deployment: Deployment, image: MadeImage) -> tuple[Config, Commands]:
+    """The configuration of a release, and which of its commands are those of a Procfile."""
+    config, live = effective_config(deployment), deployment.app.release
+    if not image.built:
+        return config, image.commands
+    return applied(image.procfile, config, procfile_commands(live) if live else {})
+
+
+def procfile_commands(release: Release) -> Commands:
+    """The commands a release has from its Procfile."""
+    return dict(release.source.get(PROCFILE, {}))
+
+
+def port_of(release: Release, process: str = WEB) -> int:
+    """The app's port; else the image's only exposed one; else 80. Of a process that nobody asks on a port: 0."""
+    declared = release.declared
+    check = None if process == WEB else declared.runs[process].health_check
+    if process != WEB and (check is None or check.kind not in ASKED_ON_A_PORT):
+        return 0
+    if declared.port:
+        return declared.port
     return release.exposed_ports[0] if len(release.exposed_ports) == 1 else DEFAULT_PORT
 
 
@@ -99,5 +124,6 @@ def show_all(services: Services, app_name: str, *, limit: int, cursor: str | Non
         return page(session, query, Release.number, view, limit=limit, cursor=cursor)
 
 
-def _remembered(source: dict[str, Any], commit: str | None) -> dict[str, Any]:
-    return {**source, "commit": commit} if commit else source
+def _remembered(source: dict[str, Any], commit: str | None, commands: Commands) -> dict[str, Any]:
+    found = {"commit": commit, PROCFILE: dict(commands)}
+    return {**source, **{key: value for key, value in found.items() if value}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from longshore.domain.names import WEB
 from longshore.models import Replica
 from longshore.services import routing
 from longshore.services.context import WorkerServices
@@ -14,7 +15,8 @@ def remove(worker: WorkerServices, replica: Replica, check: Callable[[], None]) 
 
     ``check`` is the fence: called before each change.
     """
-    wait_for_sessions(worker, replica, check)
+    if replica.process == WEB:
+        wait_for_sessions(worker, replica, check)
     check()
     worker.engine.stop(replica.name, worker.settings.stop_grace)
     check()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 from longshore.domain.names import WEB, container_name, other_route_slot
 from longshore.domain.ports import Network
 from longshore.domain.states import ReplicaState
-from longshore.errors import PlatformError
+from longshore.errors import AppError, PlatformError
 from longshore.models import Deployment, Release, Replica
 from longshore.models.base import one_at_a_time
 from longshore.services.apps import find
@@ -29,27 +29,32 @@ def reserve(services: Services, session: Session, deployment: Deployment, networ
     release, app = deployment.release, deployment.app
     if release is None or deployment.generation is None:
         raise PlatformError(f"{deployment.label} has no release to start", code="no_release")
+    wanted = [(name, slot) for name, one in release.declared.runs.items() for slot in range(1, (one.replicas or 0) + 1)]
+    if not wanted:
+        raise AppError(f"{app.name} has no process to run", code="nothing_runs", hint=f"Set replicas of {WEB} to 1.")
     deployment.route_slot = other_route_slot(app.live_slot)
     one_at_a_time(session, ADDRESSES_LOCK)
     addresses = free_addresses(session, network)
-    rows = [_new(services, deployment, release, slot, addresses) for slot in range(1, release.declared.replicas + 1)]
+    rows = [_new(services, deployment, release, process, slot, next(addresses)) for process, slot in wanted]
     session.add_all(rows)
     return rows
 
 
-def _new(services: Services, deployment: Deployment, release: Release, slot: int, addresses: Iterator[str]) -> Replica:
+def _new(
+    services: Services, deployment: Deployment, release: Release, process: str, slot: int, address: str
+) -> Replica:
     generation = deployment.generation or 0
     return Replica(
         app=deployment.app,
         deployment=deployment,
         release=release,
         generation=generation,
-        process=WEB,
+        process=process,
         slot=slot,
         route_slot=deployment.route_slot,
-        name=container_name(services.settings.stack, deployment.app.name, generation, WEB, slot),
-        address=next(addresses),
-        port=port_of(release),
+        name=container_name(services.settings.stack, deployment.app.name, generation, process, slot),
+        address=address,
+        port=port_of(release, process),
         created_at=services.clock.now(),
     )
 
@@ -76,7 +81,7 @@ def free_addresses(session: Session, network: Network) -> Iterator[str]:
 
 def of(session: Session, deployment_id: int) -> list[Replica]:
     """The replicas of a deployment, in their order."""
-    query = select(Replica).where(Replica.deployment_id == deployment_id).order_by(Replica.slot)
+    query = select(Replica).where(Replica.deployment_id == deployment_id).order_by(Replica.id)
     return list(session.scalars(query.options(joinedload(Replica.release))))
 
 

@@ -12,7 +12,7 @@ from longshore.domain.states import ReplicaState
 from longshore.models import App, Replica
 from longshore.services import rollout, routing
 from longshore.services.context import WorkerServices
-from longshore.services.proving import accepted
+from longshore.services.proving import Candidate, accepted
 from longshore.services.removal import wait_for_sessions
 from longshore.services.work import Work
 
@@ -85,6 +85,9 @@ def _start(worker: WorkerServices, replica: Replica, check: Callable[[], None]) 
 
 
 def _answers(worker: WorkerServices, replica: Replica) -> bool:
-    rule = replica.release.declared.health_check
+    """By the rule of a replica that has a port; what was asked in another way need not be asked again."""
+    rule = Candidate.of(replica, replica.app.hosts[0]).check
+    if rule.kind not in ("http", "tcp"):
+        return True
     host = rule.host or replica.app.hosts[0]
-    return rule.kind == "command" or accepted(worker.prober.probe(replica.address, replica.port, rule, host), rule)
+    return accepted(worker.prober.probe(replica.address, replica.port, rule, host), rule)

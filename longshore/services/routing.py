@@ -9,6 +9,8 @@ from longshore.domain.states import ReplicaState
 from longshore.models import App, Replica
 from longshore.services.context import WorkerServices
 
+Servers = dict[tuple[int, str], list[RouteServer]]  # by app and slot
+
 
 def apply(worker: WorkerServices) -> None:
     """Make the router serve what the rows say."""
@@ -29,10 +31,16 @@ def table(worker: WorkerServices) -> RoutingTable:
                 share=app.share,
             )
             for app in apps
+            if _routed(app, servers)
         ]
 
 
-def _servers(session: Session) -> dict[tuple[int, str], list[RouteServer]]:
+def _routed(app: App, servers: Servers) -> bool:
+    """Whether requests are for it at all, or stand on a replica of it still."""
+    return any((app.id, slot) in servers for slot in ROUTE_SLOTS) or WEB in app.declared.runs
+
+
+def _servers(session: Session) -> Servers:
     """Proven replicas, and leaving ones for as long as they may still hold requests; one query for all apps."""
     rows = session.scalars(
         select(Replica)
@@ -42,7 +50,7 @@ def _servers(session: Session) -> dict[tuple[int, str], list[RouteServer]]:
         )
         .order_by(Replica.id)
     )
-    servers: dict[tuple[int, str], list[RouteServer]] = {}
+    servers: Servers = {}
     for row in rows:
         servers.setdefault((row.app_id, row.route_slot), []).append(server_of(row))
     return servers

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.domain.dockerfile import BaseImages, write_dockerfile
+from longshore.domain.procfile import Procfile
 from longshore.domain.specs import Build
 from longshore.errors import AppError, LongshoreError
 from longshore.services.work import Work
@@ -26,6 +27,7 @@ class Prepared:
     written: str | None  # the text of the Dockerfile, when we wrote it
     frontend: bool  # whether it asks for a frontend of its own
     commit: str | None
+    procfile: Procfile | None
 
 
 def prepare(work: Work, source: dict[str, Any], build: Build, folder: Path) -> Prepared:
@@ -37,7 +39,8 @@ def prepare(work: Work, source: dict[str, Any], build: Build, folder: Path) -> P
     replace = {name: replaced.encode()} if written or replaced != text else {}
     work.worker.files.context(whole, context, below=build.context, dockerfile=name, replace=replace)
     asks = replaced == text and _syntax_line(text) is not None
-    return Prepared(context, name, text if written else None, asks, commit)
+    procfile = Procfile.of(work.worker.files.tree(whole, build.context))
+    return Prepared(context, name, text if written else None, asks, commit, procfile)
 
 
 def _whole_tree(work: Work, source: dict[str, Any], folder: Path) -> tuple[Path, str | None]:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from longshore.domain.shown_source import shown_source
-from longshore.domain.specs import HealthCheck, Resources, Strategy
+from longshore.domain.specs import HealthCheck, Process, Resources, Strategy
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
@@ -86,8 +86,9 @@ class AppView(BaseModel):
     release: int | None
     port: int | None
     domains: list[str]
-    url: str
+    url: str | None
     replicas: int
+    processes: dict[str, Process]
     command: list[str] | None
     health_check: HealthCheck
     resources: Resources
@@ -113,6 +114,7 @@ class ReleaseView(BaseModel):
     digest: str | None
     live: bool
     config: dict[str, Any]
+    processes: dict[str, Process]
     env_keys: list[str]
     source: dict[str, Any]
     dockerfile: str | None
@@ -255,7 +257,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
     )
 
 
-def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView | None) -> AppView:
+def app_view(app: App, state: str, env_keys: list[str], url: str | None, lock: LockView | None) -> AppView:
     """An app."""
     declared = app.declared
     return AppView(
@@ -266,6 +268,7 @@ def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView
         domains=list(app.hosts),
         url=url,
         replicas=declared.replicas,
+        processes=declared.runs,
         command=declared.command,
         health_check=declared.health_check,
         resources=declared.resources,
@@ -292,6 +295,7 @@ def release_view(release: Release, live: bool, env_keys: list[str]) -> ReleaseVi
         digest=release.digest,
         live=live,
         config=release.config,
+        processes=release.declared.runs,
         env_keys=env_keys,
         source=shown_source(release.source),
         dockerfile=release.dockerfile,

@@ -1,6 +1,9 @@
 """How the containers of a fake image behave once they run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from longshore.domain.ports import Executed
 
 
 @dataclass(frozen=True)
@@ -15,3 +18,4 @@ class Behaviour:
     exit_code: int | None = None  # set: it exits at once with this code
     out_of_memory: bool = False
     cannot_start: str = ""  # set: the engine's words why it cannot even be started
+    commands: Mapping[tuple[str, ...], Executed] = field(default_factory=dict)  # what can be run inside

@@ -1,7 +1,7 @@
 """A container engine that remembers: a container started is a container listed."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,7 @@ from longshore.domain.ports import (
     Container,
     ContainerSpec,
     EngineFacts,
+    Executed,
     ImageFacts,
     Listener,
     Network,
@@ -216,6 +217,16 @@ class FakeEngine:
         one = self.standing.get(name)
         behaviour = self.images[one.image_id].behaviour if one and one.running else Behaviour(port=None)
         return [] if behaviour.port is None else [Listener(behaviour.port, behaviour.loopback_only)]
+
+    def execute(self, name: str, command: Sequence[str], timeout: float) -> Executed:
+        """What its image's behaviour says of this command; one it says nothing of does not exist."""
+        self.ping()
+        self.calls.append(("execute", name))
+        one = self.standing.get(name)
+        if one is None or not one.running:
+            return Executed(None, problem="its container does not run")
+        missing = Executed(127, f"{command[0]}: executable file not found")
+        return self.images[one.image_id].behaviour.commands.get(tuple(command), missing)
 
     def _create(self, spec: ContainerSpec) -> None:
         if spec.image_id not in self.images:

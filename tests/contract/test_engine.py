@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from longshore.domain.names import container_labels, container_name
-from longshore.domain.ports import ContainerSpec, Listener
+from longshore.domain.ports import ContainerSpec, Executed, Listener
 from longshore.domain.specs import Resources
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.testing import Behaviour, FakeEngine
@@ -176,6 +176,36 @@ def test_what_listens_is_seen(subject, behaviour, expected):
     assert subject.engine.listeners(spec.name) == expected
 
 
+SAYS = ("python", "-c", "print('fine')")
+FAILS = ("python", "-c", "import sys; print('no queue', file=sys.stderr); sys.exit(3)")
+MISSING = ("/no/such/program",)
+ABLE = Behaviour(port=8000, commands={SAYS: Executed(0, "fine"), FAILS: Executed(3, "no queue")})
+
+
+def test_a_command_is_run_inside_and_tells_its_code_and_output(subject):
+    spec = subject.spec(ABLE)
+    subject.engine.start(spec)
+    assert subject.engine.execute(spec.name, SAYS, 30) == Executed(0, "fine")
+    assert subject.engine.execute(spec.name, FAILS, 30) == Executed(3, "no queue")
+
+
+def test_a_command_that_is_not_there_has_the_code_of_a_shell(subject):
+    spec = subject.spec(ABLE)
+    subject.engine.start(spec)
+    done = subject.engine.execute(spec.name, MISSING, 30)
+    assert done.exit_code in (126, 127)
+    assert MISSING[0] in done.output
+
+
+def test_nothing_is_run_in_a_container_that_does_not_run_or_is_not_there(subject):
+    spec = subject.spec(ABLE)
+    subject.engine.start(spec)
+    subject.engine.stop(spec.name, 1)
+    for name in (spec.name, "nobody"):
+        done = subject.engine.execute(name, SAYS, 30)
+        assert (done.exit_code, done.problem) == (None, "its container does not run")
+
+
 def test_one_that_is_stopped_stays_listed_and_can_be_resumed(subject):
     spec = subject.spec()
     subject.engine.start(spec)
@@ -264,3 +294,18 @@ def test_a_real_container_is_hardened_and_limited(yard):
     assert (host["CapDrop"], host["ReadonlyRootfs"], host["Init"]) == (["ALL"], True, True)
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["RestartPolicy"]["Name"] == "no"
+
+
+def test_a_real_command_that_takes_too_long_is_killed_and_of_much_output_the_end_is_kept(yard):
+    subject = Subject(yard.engine, yard.stack, lambda b: (yard.engine.find_image(IMAGE).id, real_command(b)))
+    subject._count = 210
+    spec = subject.spec(Behaviour(port=None))
+    yard.engine.start(spec)
+    done = yard.engine.execute(spec.name, ["python", "-c", "import time; print('on', flush=True); time.sleep(99)"], 1.5)
+    assert (done.exit_code, done.problem) == (None, "was not over within 1.5 s")
+    top = lambda: yard.connection.client.top(spec.name)["Processes"]  # noqa: E731
+    assert subject.until(lambda: not any("sleep(99)" in " ".join(row) for row in top()))
+    much = yard.engine.execute(spec.name, ["python", "-c", "print('x' * 300_000); print('the end')"], 30)
+    assert much.exit_code == 0
+    assert len(much.output) < 5000
+    assert much.output.endswith("the end")

@@ -1,20 +1,21 @@
 """Containers and the network."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from longshore.adapters.engine import hardening, images, listeners
+from longshore.adapters.engine import commands, hardening, images, listeners
 from longshore.adapters.engine.connection import Connection, explanation, translated
 from longshore.adapters.engine.network import StackNetwork
 from longshore.domain.ports import (
     Container,
     ContainerSpec,
     EngineFacts,
+    Executed,
     ImageFacts,
     Listener,
     Network,
@@ -148,6 +149,11 @@ class DockerEngine:
         """The TCP ports listened on inside it."""
         with translated():
             return listeners.of(self._connection.client, name)
+
+    def execute(self, name: str, command: Sequence[str], timeout: float) -> Executed:
+        """Run a command inside it."""
+        with translated():
+            return commands.execute(self._connection.client, name, command, timeout)
 
     def _interrupted(self, state: dict[str, Any]) -> bool:
         """Whether one that does not run was started before the engine itself was: then it ended with the engine."""

@@ -1,5 +1,6 @@
 """build: source → image. Makes the release."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +44,8 @@ class BuildStep:
             work.check()  # nothing that may wait stands between this and the build
             _follow(work, request)
             _forget_other(work, before, tag)
-        return releases.MadeImage(tag, _image(work, tag), dockerfile=prepared.written, commit=prepared.commit)
+        image = releases.MadeImage(tag, _image(work, tag), dockerfile=prepared.written, commit=prepared.commit)
+        return replace(image, procfile=prepared.procfile, built=True)
 
     def conclude(
         self, work: Work, session: Session, deployment: Deployment, result: releases.MadeImage

@@ -110,7 +110,8 @@ def _of_release(work: Work, source: dict[str, Any]) -> releases.MadeImage:
         if base is None:
             raise AppError(f"{app.name} has no live release", code="no_release", hint="Deploy a source first.")
     facts = _have_image(work, base)
-    return releases.MadeImage(base.image, facts, digest=base.digest, dockerfile=base.dockerfile)
+    commands = releases.procfile_commands(base)
+    return releases.MadeImage(base.image, facts, digest=base.digest, dockerfile=base.dockerfile, commands=commands)
 
 
 def _have_image(work: Work, release: Release) -> ImageFacts:
@@ -153,15 +154,17 @@ def _starts(work: Work, stage: Stage) -> list[_Start]:
 def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
     release, stack = replica.release, work.worker.settings.stack
     declared = release.declared
+    process = declared.runs[replica.process]
+    port = {"PORT": str(replica.port)} if replica.port else {}
     return ContainerSpec(
         name=replica.name,
         image_id=release.image_id,
         labels=container_labels(stack, work.app, release.number, replica.generation, replica.process, replica.slot),
         network=network,
         address=replica.address,
-        env={"PORT": str(replica.port), **work.worker.box.open(release.env)},
-        command=declared.command,
-        resources=declared.resources,
+        env={**port, **work.worker.box.open(release.env)},
+        command=process.command,
+        resources=process.resources or declared.resources,
         capabilities=declared.hardening.capabilities,
         read_only=declared.hardening.read_only,
     )

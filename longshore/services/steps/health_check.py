@@ -38,6 +38,7 @@ class HealthCheckStep:
             if stage.hold:
                 return Hold(number, stage.hold, stage.words)
             _note_done(work, number)
+        _keep(work)
         return None
 
     def conclude(self, work: Work, session: Session, deployment: Deployment, result: None) -> dict[str, Any]:
@@ -67,7 +68,17 @@ def _prove(work: Work, stage: Stage) -> None:
     rows = _rows(work, stage)
     candidates = [one for row, one in rows if row.state is ReplicaState.STARTING or not still_running(work, one)]
     if candidates:
-        _announce(work, prove_all(work, candidates))
+        _announce(work, prove_all(work, candidates, keep=not stage.hold))
+
+
+def _keep(work: Work) -> None:
+    """What was watched outlives the engine from now on; until then whoever ends stays dead, for the judge to see."""
+    with work.worker.db.read() as session:
+        watched = any(stage.hold for stage in rollout.stages(session, work.deployment(session)))
+        names = [row.name for row in replicas.of(session, work.deployment_id)] if watched else []
+    for name in names:
+        work.check()
+        work.worker.engine.keep_running(name)
 
 
 def _rows(work: Work, stage: Stage) -> list[tuple[Replica, Candidate]]:
@@ -126,7 +137,7 @@ def _note_done(work: Work, number: int) -> None:
 def _prove_through_router(work: Work, stage: Stage) -> None:
     """One good answer by the way every request goes, from a replica of this deployment; while it has a share of the
     requests only, by naming its slot. What has no web process has no route to prove."""
-    candidate = next((one for row, one in _rows(work, stage) if row.process == WEB), None)
+    candidate = next((one for _, one in _rows(work, stage) if one.routed), None)
     if candidate is None:
         return
     with work.worker.db.read() as session:
