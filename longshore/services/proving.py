@@ -61,9 +61,10 @@ class Proof:
 
     def healthy(self) -> bool:
         """Probe once; whether it has been healthy for long enough."""
-        candidate = self._candidate
+        candidate, began = self._candidate, self._clock.monotonic()
         self.answer = self._work.worker.prober.probe(candidate.address, self.port, candidate.check, candidate.host)
         now = self._clock.monotonic()
+        self._work.probes.note(candidate.name, self.answer, self._clock.now(), now - began)
         if not accepted(self.answer, candidate.check):
             self._healthy_since = None
             return False

@@ -9,6 +9,7 @@ from longshore.domain.specs import HealthCheck, Resources
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
+from longshore.services.digest_views import DigestView
 from longshore.services.wait_views import LockView, WaitingView, waiting_view
 
 
@@ -69,6 +70,7 @@ class DeploymentView(BaseModel):
     superseded_by: str | None
     cancel: CancelView | None
     error: ErrorView | None
+    digest: DigestView | None
     url: str | None
     jobs: list[JobView]
     created_at: datetime
@@ -242,6 +244,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
         superseded_by=f"{app}#{superseder}" if superseder else None,
         cancel=cancel_view(deployment),
         error=error_view(deployment),
+        digest=DigestView.model_validate(deployment.digest) if deployment.digest else None,
         url=url,
         jobs=[job_view(job, wait) for job in deployment.jobs],
         created_at=deployment.created_at,

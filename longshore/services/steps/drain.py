@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from longshore.domain.states import JobKind, ReplicaState
 from longshore.models import Deployment
-from longshore.services import removal, replicas, routing
+from longshore.services import digest, removal, replicas, routing
 from longshore.services.releases import image_tag
 from longshore.services.work import Work
 
@@ -22,6 +22,9 @@ class DrainStep:
         with work.worker.db.read() as session:
             deployment = work.deployment(session)
             losing, unreleased = replicas.draining(session, deployment.app_id), _unreleased_image(work, deployment)
+            undigested = digest.wanted(deployment)
+        if undigested:  # it failed where nobody looked: at a deadline, with its worker, after the switch
+            digest.write(work.worker, work.deployment_id)
         if losing:
             routing.apply(work.worker)
             with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="drain") as pool:
