@@ -13,6 +13,7 @@ ROOMS = {
     "deploy": "deploy",
     "apps": "show",
     "status": "show",
+    "why": "why",
     "logs": "show",
     "deployments": "show",
     "releases": "show",

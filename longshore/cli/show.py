@@ -3,6 +3,7 @@
 import click
 
 from longshore.cli.client import Client, quoted
+from longshore.cli.digest import show_digest
 from longshore.cli.follow import Follower, conclude
 from longshore.cli.output import error_of, json_option, show_json, show_table, when
 from longshore.cli.words import lock_of, wait_of
@@ -47,6 +48,8 @@ def status(app: str, as_json: bool) -> None:
             "",
         )
         error_of(one)
+        if one["state"] == "failed":
+            show_digest(client.get(f"/v1/apps/{name}/deployments/{one['number']}"))
     return None
 
 
