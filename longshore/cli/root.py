@@ -20,6 +20,8 @@ ROOMS = {
     "cancel": "steer",
     "rollback": "steer",
     "delete": "show",
+    "volumes": "volumes",
+    "volume": "volumes",
     "queue": "queue",
     "lock": "queue",
     "unlock": "queue",

@@ -120,8 +120,10 @@ def delete(app: str, yes: bool) -> None:
     client.get(f"/v1/apps/{name}")
     if not yes:
         click.confirm(f"Delete {name}? It goes off line at once", abort=True)
-    client.delete(f"/v1/apps/{name}")
+    kept = client.delete(f"/v1/apps/{name}")["kept_volumes"]
     click.echo(f"{name} is off line; its containers are being removed.")
+    if kept:
+        click.echo(f"Its volumes are kept: {', '.join(kept)}. `longshore volume remove {name} NAME` removes one.")
 
 
 def _latest(client: Client, app: str) -> int:

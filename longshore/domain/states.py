@@ -58,6 +58,14 @@ class ReplicaState(StrEnum):
     REMOVED = "removed"
 
 
+class VolumeState(StrEnum):
+    """What a volume is: only one that somebody named is ever ``removing``."""
+
+    PRESENT = "present"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
 class Trigger(StrEnum):
     """Why a deployment began."""
 
@@ -115,6 +123,12 @@ REPLICA_MOVES: Mapping[ReplicaState, frozenset[ReplicaState]] = {
     R.RESTING: frozenset({R.HEALTHY, R.DRAINING}),
     R.DRAINING: frozenset({R.REMOVED}),
     R.REMOVED: frozenset(),
+}
+
+VOLUME_MOVES: Mapping[VolumeState, frozenset[VolumeState]] = {
+    VolumeState.PRESENT: frozenset({VolumeState.REMOVING}),
+    VolumeState.REMOVING: frozenset({VolumeState.REMOVED}),
+    VolumeState.REMOVED: frozenset(),
 }
 
 # What a row must say before it may be in a state. Held by ``move_to`` and by CHECK constraints.

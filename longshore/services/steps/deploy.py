@@ -11,7 +11,7 @@ from longshore.domain.names import container_labels
 from longshore.domain.ports import Container, ContainerSpec, ImageFacts
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.models import Deployment, Release, Replica
-from longshore.services import releases, replicas
+from longshore.services import releases, replicas, volumes
 from longshore.services.work import Work
 
 SIDE_BY_SIDE = 8
@@ -30,6 +30,7 @@ class DeployStep:
         """The container of each replica row."""
         _have_release(work)
         starts = _reserve(work)
+        _have_volumes(work)
         work.check()
         with ThreadPoolExecutor(min(len(starts), SIDE_BY_SIDE), thread_name_prefix="start") as pool:
             containers = list(pool.map(lambda start: _start(work, start), starts))
@@ -124,8 +125,16 @@ def _reserve(work: Work) -> list[_Start]:
     with work.worker.db.write() as session:
         deployment = work.locked(session).deployment
         rows = replicas.reserve(work.worker, session, deployment, network)
+        volumes.reserve(work.worker, session, deployment)
         session.flush()
         return [_Start(row.id, _spec(work, row, network.name)) for row in rows]
+
+
+def _have_volumes(work: Work) -> None:
+    with work.worker.db.read() as session:
+        release = work.deployment(session).release
+    if release is not None:
+        volumes.ensure(work, release.declared)
 
 
 def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
@@ -142,6 +151,7 @@ def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
         resources=declared.resources,
         capabilities=declared.hardening.capabilities,
         read_only=declared.hardening.read_only,
+        volumes=volumes.mounts(stack, work.app, declared),
     )
 
 
