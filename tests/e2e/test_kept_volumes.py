@@ -6,7 +6,7 @@ from harness import Stack, until
 DATA = {"data": {"path": "/data"}}
 COUNTING = projects.web("?")
 COUNTING["app.py"] = COUNTING["app.py"].replace(
-    "'?'", "open('/data/notes').read() if os.path.exists('/data/notes') else 'nothing kept'"
+    "'?'", "(open('/data/notes').read() if os.path.exists('/data/notes') else 'nothing kept')"
 )
 WRITING = {**COUNTING, "app.py": f"open('/data/notes', 'a').write('kept ')\n{COUNTING['app.py']}"}
 
