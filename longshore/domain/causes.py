@@ -223,7 +223,7 @@ def no_port(facts: Facts) -> str | None:
 
 def answers_badly(facts: Facts) -> str | None:
     """It answers, but not as it should."""
-    if facts.ended or facts.status is None or facts.code != "unhealthy":
+    if facts.ended or facts.status is None or not facts.asked or facts.code != "unhealthy":
         return None
     return f"It runs, but answers {facts.asked} with the status {facts.status}: look at what it printed."
 

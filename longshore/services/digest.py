@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from longshore.domain import causes
 from longshore.domain.redaction import Redactor
+from longshore.domain.specs import HealthCheck
 from longshore.domain.states import JobKind
 from longshore.errors import LongshoreError
 from longshore.models import Deployment, Job, LogChunk
@@ -124,6 +125,11 @@ def _probe(probe: Probe, clean: Callable[[str], str]) -> ProbeView:
     return ProbeView(at=probe.at, seconds=round(probe.seconds, 4), status=probe.status, problem=problem)
 
 
+def _asked(check: HealthCheck) -> str:
+    """What a status is the answer to; a connection or a command has none."""
+    return f"GET {check.path}" if check.kind == "http" else ""
+
+
 def _facts(worker: WorkerServices, deployment: Deployment, digest: DigestView, evidence: Evidence) -> causes.Facts:
     """What the rules read: of the replica the error names, else of the first that ended."""
     named = [one for one in evidence.witnesses if one.name in digest.message]
@@ -141,7 +147,7 @@ def _facts(worker: WorkerServices, deployment: Deployment, digest: DigestView, e
         memory=process.resources.memory if process and process.resources else None,
         listeners=tuple(guilty.listeners) if guilty else (),
         status=guilty.probes[-1].status if guilty and guilty.probes else None,
-        asked=f"GET {process.health_check.path}" if process and process.health_check else "",
+        asked=_asked(process.health_check) if process and process.health_check else "",
         env=frozenset({"PORT", *since_good.environment(worker.box, deployment)}),
         env_removed=frozenset(digest.changes.env.removed if digest.changes else ()),
         output=tuple((guilty.output if guilty else ()) or digest.log),
