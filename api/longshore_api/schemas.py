@@ -37,6 +37,7 @@ from longshore.services.views import (
     ReplicaView,
     TokenView,
 )
+from longshore.services.volume_views import VolumeView
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 EnvPatch = Annotated[dict[EnvKey, EnvValue | None], Field(max_length=200)]
@@ -145,6 +146,18 @@ class AppPath(BaseModel):
     app: str
 
 
+class VolumePath(AppPath):
+    """A volume by app and name."""
+
+    name: str
+
+
+class ConfirmQuery(BaseModel):
+    """The name of what is to be removed, once more."""
+
+    confirm: Annotated[str, Field(max_length=100)] | None = None
+
+
 class DeploymentPath(AppPath):
     """A deployment by app and number."""
 
@@ -203,6 +216,13 @@ class ReplicaPage(BaseModel):
     """Some replicas."""
 
     items: list[ReplicaView]
+    next_cursor: str | None
+
+
+class VolumePage(BaseModel):
+    """Some volumes."""
+
+    items: list[VolumeView]
     next_cursor: str | None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from longshore.cli.client import Client
+from longshore.cli.digest import show_digest
 from longshore.cli.output import error_of
 from longshore.cli.words import where
 
@@ -77,6 +78,7 @@ def conclude(view: dict[str, Any]) -> int:
         return 0
     click.secho(f"{view['id']} {view['state']}", fg="red", err=True)
     error_of(view)
+    show_digest(view)
     return 1
 
 

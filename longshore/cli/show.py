@@ -3,6 +3,7 @@
 import click
 
 from longshore.cli.client import Client, quoted
+from longshore.cli.digest import show_digest
 from longshore.cli.follow import Follower, conclude
 from longshore.cli.output import error_of, json_option, show_json, show_table, when
 from longshore.cli.words import address_of, lock_of, processes_of, wait_of, where
@@ -48,6 +49,8 @@ def status(app: str, as_json: bool) -> None:
             "",
         )
         error_of(one)
+        if one["state"] == "failed":
+            show_digest(client.get(f"/v1/apps/{name}/deployments/{one['number']}"))
     return None
 
 
@@ -118,8 +121,10 @@ def delete(app: str, yes: bool) -> None:
     client.get(f"/v1/apps/{name}")
     if not yes:
         click.confirm(f"Delete {name}? It goes off line at once", abort=True)
-    client.delete(f"/v1/apps/{name}")
+    kept = client.delete(f"/v1/apps/{name}")["kept_volumes"]
     click.echo(f"{name} is off line; its containers are being removed.")
+    if kept:
+        click.echo(f"Its volumes are kept: {', '.join(kept)}. `longshore volume remove {name} NAME` removes one.")
 
 
 def _latest(client: Client, app: str) -> int:

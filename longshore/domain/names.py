@@ -17,6 +17,7 @@ LABEL_RELEASE = "longshore.release"
 LABEL_GENERATION = "longshore.generation"
 LABEL_PROCESS = "longshore.process"
 LABEL_SLOT = "longshore.slot"
+LABEL_VOLUME = "longshore.volume"
 LABEL_PART = "longshore.part"  # set on the stack's own containers: router, registry
 
 ROUTE_SLOTS = ("a", "b")
@@ -42,6 +43,16 @@ def container_labels(stack: str, app: str, release: int, generation: int, proces
         LABEL_PROCESS: process,
         LABEL_SLOT: str(slot),
     }
+
+
+def volume_name(stack: str, app: str, volume: str) -> str:
+    """What the engine calls a volume of an app: two apps never have one name."""
+    return f"{stack}.{app}.{volume}"
+
+
+def volume_labels(stack: str, app: str, volume: str) -> dict[str, str]:
+    """The labels by which a volume is told from other people's."""
+    return {LABEL_STACK: stack, LABEL_APP: app, LABEL_VOLUME: volume}
 
 
 def part_labels(stack: str, part: str) -> dict[str, str]:

@@ -68,6 +68,14 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class EngineVolume:
+    """A named volume of the engine."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """A replica to be started. Its name is the mutex: the engine holds one container of a name."""
 
@@ -81,6 +89,7 @@ class ContainerSpec:
     resources: Resources = field(default_factory=Resources)
     capabilities: str = "default"
     read_only: bool = False
+    volumes: Mapping[str, EngineVolume] = field(default_factory=dict)  # by their path in the container
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,21 @@ class Engine(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove, running or not. No error when it is not there."""
+        ...
+
+    def ensure_volume(self, volume: EngineVolume) -> None:
+        """Made, or there already; ``PlatformError`` when the name is taken by one without these labels."""
+        ...
+
+    def remove_volume(self, volume: EngineVolume) -> None:
+        """Remove it with all that is in it. No error when it is not there; ``TransientError`` while a container has it.
+
+        ``PlatformError`` for one without these labels, which is left alone.
+        """
+        ...
+
+    def volumes(self, labels: Mapping[str, str]) -> list[EngineVolume]:
+        """All volumes with these labels, in the order of their names."""
         ...
 
     def output(self, name: str, tail: int) -> list[str]:

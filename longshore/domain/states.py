@@ -58,6 +58,14 @@ class ReplicaState(StrEnum):
     REMOVED = "removed"
 
 
+class VolumeState(StrEnum):
+    """What a volume is: only one that somebody named is ever ``removing``."""
+
+    PRESENT = "present"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
 class Trigger(StrEnum):
     """Why a deployment began."""
 
@@ -118,6 +126,11 @@ REPLICA_MOVES: Mapping[ReplicaState, frozenset[ReplicaState]] = {
 }
 
 STANDING = (R.STARTING, R.HEALTHY, R.RESTING)  # what somebody may still want
+VOLUME_MOVES: Mapping[VolumeState, frozenset[VolumeState]] = {
+    VolumeState.PRESENT: frozenset({VolumeState.REMOVING}),
+    VolumeState.REMOVING: frozenset({VolumeState.REMOVED}),
+    VolumeState.REMOVED: frozenset(),
+}
 
 # What a row must say before it may be in a state. Held by ``move_to`` and by CHECK constraints.
 DEPLOYMENT_FACTS: Mapping[DeploymentState, tuple[str, ...]] = {

@@ -10,6 +10,7 @@ from longshore.models.log import LogChunk
 from longshore.models.release import Release
 from longshore.models.replica import Replica
 from longshore.models.token import Token
+from longshore.models.volume import Volume
 from longshore.models.worker import PartStatus, Worker
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "Release",
     "Replica",
     "Token",
+    "Volume",
     "Worker",
 ]

@@ -17,6 +17,7 @@ from longshore.services import idempotency
 from longshore.services.context import Services
 from longshore.services.pages import Page, page
 from longshore.services.views import AppView, app_view
+from longshore.services.volume_views import DeletedAppView, kept_volumes
 from longshore.services.wait_views import lock_view
 
 DOMAINS_LOCK = 0x646F6D73  # "doms": two apps must not take one host name at the same moment
@@ -107,8 +108,8 @@ def declare(services: Services, session: Session, app: App, config: dict[str, An
     tell(services, session, app, "app.changed", fields=sorted({*config, *(["env"] if env else [])}))
 
 
-def delete(services: Services, name: str) -> AppView:
-    """Take an app out of service for good. Its name is free again when its last container is gone."""
+def delete(services: Services, name: str) -> DeletedAppView:
+    """Take an app out of service for good. Its name is free again when its last container is gone; its volumes stay."""
     with services.db.write() as session:
         app = lock(session, name)
         refuse_while_deploying(session, app)
@@ -118,7 +119,7 @@ def delete(services: Services, name: str) -> AppView:
             replica.move_to(ReplicaState.DRAINING, now)
         tell(services, session, app, "app.deleting")
         session.flush()
-        view = view_of(services, session, app)
+        view = DeletedAppView(**view_of(services, session, app).model_dump(), kept_volumes=kept_volumes(session, name))
     ring_quietly(services, CLEAN)
     return view
 

@@ -98,7 +98,7 @@ def show(services: Services, app_name: str, number: int) -> DeploymentView:
 
 
 def show_all(services: Services, app_name: str, *, limit: int, cursor: str | None) -> Page:
-    """The deployments of an app, newest first."""
+    """The deployments of an app, newest first; their digests are shown one by one."""
     down = parts.down(services)
     with services.db.read() as session:
         app = apps.find(session, app_name)
@@ -114,7 +114,7 @@ def show_all(services: Services, app_name: str, *, limit: int, cursor: str | Non
         around = waiting.look(session, [app.id], down, services.clock.now())
 
         def view(deployment: Deployment) -> DeploymentView:
-            return _view(services, deployment, around)
+            return _view(services, deployment, around).model_copy(update={"digest": None})
 
         return page(session, query, Deployment.number, view, limit=limit, cursor=cursor)
 

@@ -11,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from longshore.domain.states import JobKind, JobState, Phase, WaitFor
 from longshore.errors import LongshoreError, PartDownError, PlatformError, StoppedError
 from longshore.models import Job
-from longshore.services import pipeline
+from longshore.services import digest, evidence, pipeline
 from longshore.services.claims import claim
 from longshore.services.context import WorkerServices
+from longshore.services.evidence import Evidence
 from longshore.services.steps import STEPS
 from longshore.services.work import Hold, Work
 
@@ -118,10 +119,18 @@ def _fail(work: Work, error: LongshoreError) -> None:
     error.message, error.hint = clean(error.message), clean(error.hint) if error.hint else None
     with suppress(PartDownError):  # what cannot be flushed now is flushed with the ending
         work.log.write(f"{error.message}" + (f"\n{error.hint}" if error.hint else ""))
-    _write_down(work, lambda: _end_failed(work, error))
+    found = _evidence(work, error)
+    _write_down(work, lambda: _end_failed(work, error, found))
 
 
-def _end_failed(work: Work, error: LongshoreError) -> None:
+def _evidence(work: Work, error: LongshoreError) -> Evidence:
+    """Taken while the replicas stand. A part that is down is waited for: nothing has failed yet."""
+    if isinstance(error, PartDownError):
+        return Evidence(partial=True)
+    return evidence.gather(work.worker, work.deployment_id, work.log.redactor, work.probes)
+
+
+def _end_failed(work: Work, error: LongshoreError, found: Evidence) -> None:
     work.log.flush()
     now = work.worker.clock.now()
     try:
@@ -134,6 +143,7 @@ def _end_failed(work: Work, error: LongshoreError) -> None:
             source = job.deployment.source
     except StoppedError:
         return  # somebody else has the job now; how it ends is theirs to say
+    digest.write(work.worker, work.deployment_id, found)  # before the clean-up is rung
     pipeline.ring(work.worker, rings)
     _forget_upload(work, source)
 

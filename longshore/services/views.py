@@ -10,6 +10,7 @@ from longshore.domain.specs import HealthCheck, Process, Resources, Strategy
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
+from longshore.services.digest_views import DigestView
 from longshore.services.wait_views import LockView, WaitingView, waiting_view
 
 
@@ -71,6 +72,7 @@ class DeploymentView(BaseModel):
     reverted_to: int | None  # the release that got the requests back
     cancel: CancelView | None
     error: ErrorView | None
+    digest: DigestView | None
     url: str | None
     jobs: list[JobView]
     created_at: datetime
@@ -249,6 +251,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
         reverted_to=deployment.reverted_to,
         cancel=cancel_view(deployment),
         error=error_view(deployment),
+        digest=DigestView.model_validate(deployment.digest) if deployment.digest else None,
         url=url,
         jobs=[job_view(job, wait) for job in deployment.jobs],
         created_at=deployment.created_at,

@@ -15,6 +15,7 @@ from longshore.services import pipeline, releases
 from longshore.services.context import WorkerServices
 from longshore.services.limits import Limit, limit_of
 from longshore.services.logs import JobLog
+from longshore.services.probes import Probes
 
 LOOK_EVERY = 0.2  # seconds between two looks at the row: how fast a stop is noticed
 
@@ -36,6 +37,7 @@ class Work:
     place: object  # among what this process works on
     began: float  # as are the others: seconds on the monotonic clock
     _heard: float
+    probes: Probes = field(default_factory=Probes)  # of the replicas that it proves
     _looked: float = field(default=0.0)
     _stopped: bool = False
     _finishing: bool = False

@@ -11,6 +11,7 @@ from longshore.domain.ports import (
     Container,
     ContainerSpec,
     EngineFacts,
+    EngineVolume,
     Executed,
     ImageFacts,
     Listener,
@@ -43,6 +44,7 @@ class FakeEngine:
         self.specs: dict[str, ContainerSpec] = {}
         self.kept: set[str] = set()  # those the engine restarts
         self.calls: list[tuple[str, str]] = []
+        self.stored: dict[str, EngineVolume] = {}
         self.graces: dict[str, float] = {}  # how long a stopped one was given
         self.down = False
         self._network = Network(f"{stack}.net", "10.64.0.0/24", ("10.64.0.1",))
@@ -204,6 +206,39 @@ class FakeEngine:
         self.standing.pop(name, None)
         self.kept.discard(name)
 
+    def ensure_volume(self, volume: EngineVolume) -> None:
+        """Made, or there already."""
+        self.ping()
+        with self._lock:
+            self.calls.append(("ensure_volume", volume.name))
+            self._ours(volume)
+            self.stored.setdefault(volume.name, volume)
+
+    def remove_volume(self, volume: EngineVolume) -> None:
+        """Remove one, if it is there and nobody has it."""
+        self.ping()
+        with self._lock:
+            self.calls.append(("remove_volume", volume.name))
+            self._ours(volume)
+            if any(
+                volume.name in {one.name for one in self.specs[name].volumes.values()}
+                for name in self.standing
+                if name in self.specs
+            ):
+                raise TransientError(f"the volume {volume.name} is still used", code="volume_in_use")
+            self.stored.pop(volume.name, None)
+
+    def volumes(self, labels: Mapping[str, str]) -> list[EngineVolume]:
+        """Those with these labels."""
+        self.ping()
+        found = [one for one in self.stored.values() if labels.items() <= one.labels.items()]
+        return sorted(found, key=lambda one: one.name)
+
+    def _ours(self, volume: EngineVolume) -> None:
+        there = self.stored.get(volume.name)
+        if there is not None and not volume.labels.items() <= there.labels.items():
+            raise PlatformError(f"the name {volume.name} is taken by a volume that is not ours", code="name_taken")
+
     def output(self, name: str, tail: int) -> list[str]:
         """The last lines of its image's script."""
         self.ping()
@@ -232,6 +267,7 @@ class FakeEngine:
         if spec.image_id not in self.images:
             raise TransientError(f"the engine has not the image {spec.image_id} any more", code="image_gone")
         self.specs[spec.name] = spec
+        self.stored = {**{one.name: one for one in spec.volumes.values()}, **self.stored}
         made = _digest(f"{spec.name} {len(self.calls)}").removeprefix("sha256:")
         labels = dict(spec.labels)
         self.standing[spec.name] = Container(made, spec.name, spec.image_id, labels, False, None, 0, False, 0)

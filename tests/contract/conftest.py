@@ -59,6 +59,9 @@ class Yard:
         for row in client.containers(all=True, filters=ours):
             with suppress(APIError):
                 client.remove_container(row["Id"], force=True, v=True)
+        for volume in client.volumes(filters=ours)["Volumes"] or []:
+            with suppress(APIError):
+                client.remove_volume(volume["Name"])
         for network in client.networks(filters=ours):
             with suppress(APIError):
                 client.remove_network(network["Id"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from longshore.domain.names import container_labels, container_name
-from longshore.domain.ports import ContainerSpec, Executed, Listener
+from longshore.domain.names import container_labels, container_name, volume_labels, volume_name
+from longshore.domain.ports import ContainerSpec, EngineVolume, Executed, Listener
 from longshore.domain.specs import Resources
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.testing import Behaviour, FakeEngine
@@ -309,3 +309,49 @@ def test_a_real_command_that_takes_too_long_is_killed_and_of_much_output_the_end
     assert much.exit_code == 0
     assert len(much.output) < 5000
     assert much.output.endswith("the end")
+
+
+def volume_of(subject: Subject, name: str) -> EngineVolume:
+    labels = volume_labels(subject.stack, "hello", name)
+    return EngineVolume(volume_name(subject.stack, "hello", name), labels)
+
+
+def test_a_volume_is_made_once_and_found_by_its_labels(subject):
+    volume = volume_of(subject, "once")
+    subject.engine.ensure_volume(volume)
+    subject.engine.ensure_volume(volume)
+    assert subject.engine.volumes(volume.labels) == [volume]
+    assert volume in subject.engine.volumes({"longshore.stack": subject.stack})
+    subject.engine.remove_volume(volume)
+    subject.engine.remove_volume(volume)
+    assert subject.engine.volumes(volume.labels) == []
+
+
+def test_a_volume_with_other_labels_is_left_alone(subject):
+    volume = volume_of(subject, "foreign")
+    subject.engine.ensure_volume(volume)
+    claimed = replace(volume, labels={**volume.labels, "longshore.app": "other"})
+    for action in (subject.engine.ensure_volume, subject.engine.remove_volume):
+        with pytest.raises(PlatformError) as caught:
+            action(claimed)
+        assert caught.value.code == "name_taken"
+    assert subject.engine.volumes(volume.labels) == [volume]
+
+
+def test_a_volume_outlives_its_containers_and_is_not_removed_while_one_has_it(subject):
+    volume = volume_of(subject, "kept")
+    subject.engine.ensure_volume(volume)
+    spec = subject.spec(Behaviour(port=None), volumes={"/data": volume})
+    subject.engine.start(spec)
+    with pytest.raises(TransientError) as caught:
+        subject.engine.remove_volume(volume)
+    assert caught.value.code == "volume_in_use"
+    subject.engine.remove(spec.name)
+    assert subject.engine.volumes(volume.labels) == [volume]
+    subject.engine.remove_volume(volume)
+
+
+def test_a_volume_that_is_missing_at_the_start_is_made_with_its_labels(subject):
+    volume = volume_of(subject, "late")
+    subject.engine.start(subject.spec(Behaviour(port=None), volumes={"/data": volume}))
+    assert subject.engine.volumes(volume.labels) == [volume]

@@ -199,6 +199,7 @@ class Stack:
             "container": self.docker("ps", "-aq", "--filter", mine).split(),
             "network": self.docker("network", "ls", "-q", "--filter", mine).split(),
             "image": self._images(),
+            "volume": self.docker("volume", "ls", "-q", "--filter", mine).split(),
         }
         for kind, names in removals.items():
             if names:

@@ -6,6 +6,7 @@ from longshore.services import apps, deployments, locks, replicas
 from longshore.services.apps import NewApp
 from longshore.services.tokens import Scope
 from longshore.services.views import AppView, DeploymentView
+from longshore.services.volume_views import DeletedAppView
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
 from longshore_api.idempotency import idempotent
@@ -67,10 +68,10 @@ def update(path: AppPath, body: AppPatch) -> Response:
     return show(view)
 
 
-@api.delete("/apps/<app>", summary="Delete an app", responses={202: AppView})
+@api.delete("/apps/<app>", summary="Delete an app", responses={202: DeletedAppView})
 @requires(Scope.ADMIN)
 def delete(path: AppPath) -> Response:
-    """Out of service at once; its name is free again when its last container is gone."""
+    """Out of service at once; its name is free again when its last container is gone. Its volumes are kept."""
     return show(apps.delete(services(), path.app), 202)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from longshore.adapters.engine import commands, hardening, images, listeners
+from longshore.adapters.engine import commands, hardening, images, listeners, volumes
 from longshore.adapters.engine.connection import Connection, explanation, translated
 from longshore.adapters.engine.network import StackNetwork
 from longshore.domain.ports import (
     Container,
     ContainerSpec,
     EngineFacts,
+    EngineVolume,
     Executed,
     ImageFacts,
     Listener,
@@ -135,6 +136,18 @@ class DockerEngine:
             except APIError as error:
                 if error.status_code != 409:  # 409: it is being removed by somebody already
                     raise
+
+    def ensure_volume(self, volume: EngineVolume) -> None:
+        """Made, or there already and ours."""
+        volumes.ensure(self._connection, volume)
+
+    def remove_volume(self, volume: EngineVolume) -> None:
+        """Remove it, if it is there and ours."""
+        volumes.remove(self._connection, volume)
+
+    def volumes(self, labels: Mapping[str, str]) -> list[EngineVolume]:
+        """All volumes with these labels."""
+        return volumes.listed(self._connection, labels)
 
     def output(self, name: str, tail: int) -> list[str]:
         """The last lines it wrote."""

@@ -5,6 +5,7 @@ from typing import Any
 import docker
 from docker.types import LogConfig
 
+from longshore.adapters.engine.volumes import as_mounts
 from longshore.domain.ports import ContainerSpec
 
 # Not all capabilities: images that chown and then give up root at their start need the rest.
@@ -24,6 +25,7 @@ def host_config(client: docker.APIClient, spec: ContainerSpec) -> Any:
         mem_limit=resources.memory,
         memswap_limit=resources.memory,  # equal: no swap on top
         nano_cpus=int(resources.cpus * 1e9) if resources.cpus else None,
+        mounts=as_mounts(spec.volumes),
         restart_policy={"Name": "no"},
         log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "3"}),
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from longshore.domain.names import VOLUME_NAME, WEB
 from longshore.domain.specs.base import Command, Port, Seconds, Spec
@@ -35,6 +35,13 @@ class Config(Spec):
     volumes: Annotated[dict[VolumeName, Volume], Field(max_length=20)] = Field(default_factory=dict)
     strategy: Strategy | None = None
     soak: Seconds = 0
+
+    @field_validator("volumes")
+    @classmethod
+    def _each_in_its_place(cls, volumes: dict[str, Volume]) -> dict[str, Volume]:
+        if len({volume.path for volume in volumes.values()}) < len(volumes):
+            raise ValueError("two volumes cannot have one path")
+        return volumes
 
     @property
     def rollout(self) -> Strategy:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from longshore.domain.specs.base import Spec, memory_of
 
@@ -29,8 +29,21 @@ class Hardening(Spec):
     read_only: bool = False
 
 
+NOT_OURS = ("proc", "sys", "dev", "etc")  # the engine's own, in a container
+
+
+def _clean(path: str) -> str:
+    """A path that says where it leads, and not into what the container needs to run at all."""
+    first, *rest = path[1:].split("/")
+    if any(part in ("", ".", "..") for part in (first, *rest)):
+        raise ValueError("must be an absolute path without empty parts, . and .., such as /data")
+    if first in NOT_OURS:
+        raise ValueError(f"/{first} is the container's own: choose another folder, such as /data")
+    return path
+
+
 class Volume(Spec):
     """A folder that outlives releases. Where it is not ``shared``, two releases never have it at the same time."""
 
-    path: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:,]+$", max_length=255)]
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:,]+$", max_length=255), AfterValidator(_clean)]
     shared: bool = False

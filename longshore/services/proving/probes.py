@@ -17,6 +17,12 @@ class Seen:
     healthy: bool
     words: str = "gave no answer"
     refused: bool = False
+    status: int | None = None
+
+    @property
+    def problem(self) -> str:
+        """What was wrong when there was no answer at all."""
+        return "" if self.healthy or self.status else self.words
 
 
 def probe(work: Work, candidate: Candidate, port: int) -> Seen:
@@ -39,7 +45,7 @@ def accepted(answer: Answer, check: HealthCheck) -> bool:
 
 def _of_answer(answer: Answer, check: HealthCheck) -> Seen:
     words = f"answered {answer.status}" if answer.status else answer.problem or "gave no answer"
-    return Seen(accepted(answer, check), words, answer.refused())
+    return Seen(accepted(answer, check), words, answer.refused(), answer.status)
 
 
 def _of_command(done: Executed) -> Seen:

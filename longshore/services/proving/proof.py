@@ -41,15 +41,22 @@ class Proof:
 
     def healthy(self) -> bool:
         """Probe once; whether it has been healthy often and long enough, and ran all the time."""
+        began = self._clock.monotonic()
         self._seen = probe(self._work, self._candidate, self.port)
+        now = self._clock.monotonic()
+        self._note(now - began)
         if not self._seen.healthy:
             self._failed()
             return False
-        now = self._clock.monotonic()
         self._failures, self._successes = 0, self._successes + 1
         self._healthy_since = now if self._healthy_since is None else self._healthy_since
         often = self._successes >= self._candidate.check.successes
         return often and now - self._healthy_since >= self._candidate.min_healthy_time and self._runs()
+
+    def _note(self, seconds: float) -> None:
+        """Remembered, should it fail in the end."""
+        seen, now = self._seen, self._clock.now()
+        self._work.probes.note(self._candidate.name, seen.status, seen.problem, now, seconds)
 
     def _failed(self) -> None:
         """Failures in the start period do not count."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from longshore.domain.names import LABEL_APP, LABEL_STACK
 from longshore.domain.ports import BuildLine, BuildNews, BuildRequest, BuildStepSeen, ImageFacts
 from longshore.domain.specs import Build
-from longshore.errors import PlatformError
+from longshore.errors import AppError, PlatformError
 from longshore.models import BuildStep as BuildStepRow
 from longshore.models import Deployment
 from longshore.services import releases, sources
@@ -79,16 +79,20 @@ def _follow(work: Work, request: BuildRequest) -> None:
     """Read the news until the build ends; leaving the stream early cancels the build."""
     steps, clipped = _Steps(work), False
     with work.worker.builder.build(request) as news:
-        for item in news:
-            clipped = clipped or (isinstance(item, BuildLine) and CLIPPED in item.text)
-            if item is not None or clipped:
-                work.heard()
-            if work.stopped():
-                break
-            steps.take(item)
-        else:
-            steps.save()
-            return
+        try:
+            for item in news:
+                clipped = clipped or (isinstance(item, BuildLine) and CLIPPED in item.text)
+                if item is not None or clipped:
+                    work.heard()
+                if work.stopped():
+                    break
+                steps.take(item)
+            else:
+                steps.save()
+                return
+        except AppError:
+            steps.save()  # the one that failed, too
+            raise
     work.check()
 
 

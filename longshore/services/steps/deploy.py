@@ -12,7 +12,7 @@ from longshore.domain.ports import Container, ContainerSpec, ImageFacts
 from longshore.domain.rollout import Stage
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.models import Deployment, Release, Replica
-from longshore.services import releases, replicas, rollout
+from longshore.services import releases, replicas, rollout, volumes
 from longshore.services.resting import rest
 from longshore.services.work import Work
 
@@ -34,6 +34,7 @@ class DeployStep:
         stage = _reserve(work)
         if stage.old_first:
             rest(work, stage)
+        _have_volumes(work)
         return start(work, stage)
 
     def conclude(self, work: Work, session: Session, deployment: Deployment, result: list[str]) -> dict[str, Any]:
@@ -139,6 +140,7 @@ def _reserve(work: Work) -> Stage:
     with work.worker.db.write() as session:
         deployment = work.locked(session).deployment
         replicas.reserve(work.worker, session, deployment, network)
+        volumes.reserve(work.worker, session, deployment)
         session.flush()
         return rollout.stages(session, deployment)[0]
 
@@ -149,6 +151,13 @@ def _starts(work: Work, stage: Stage) -> list[_Start]:
     with work.worker.db.read() as session:
         rows = rollout.started_by(stage, replicas.of(session, work.deployment_id))
         return [_Start(row.id, _spec(work, row, network.name)) for row in rows if row.container_id is None]
+
+
+def _have_volumes(work: Work) -> None:
+    with work.worker.db.read() as session:
+        release = work.deployment(session).release
+    if release is not None:
+        volumes.ensure(work, release.declared)
 
 
 def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
@@ -167,6 +176,7 @@ def _spec(work: Work, replica: Replica, network: str) -> ContainerSpec:
         resources=process.resources or declared.resources,
         capabilities=declared.hardening.capabilities,
         read_only=declared.hardening.read_only,
+        volumes=volumes.mounts(stack, work.app, declared),
     )
 
 

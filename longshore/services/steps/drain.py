@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from longshore.domain.states import DeploymentState, JobKind, ReplicaState
 from longshore.models import Deployment
-from longshore.services import removal, replicas, routing
+from longshore.services import digest, removal, replicas, routing
 from longshore.services.releases import image_tag
 from longshore.services.resting import revive
 from longshore.services.work import Work
@@ -24,8 +24,11 @@ class DrainStep:
             deployment = work.deployment(session)
             app_id, succeeded = deployment.app_id, deployment.state is DeploymentState.SUCCEEDED
             losing, unreleased = replicas.draining(session, app_id), _unreleased_image(work, deployment)
+            undigested = digest.wanted(deployment)
         if not succeeded:
             revive(work.worker, app_id, work.check)
+        if undigested:  # it failed where nobody looked: at a deadline, with its worker, after the switch
+            digest.write(work.worker, work.deployment_id)
         if losing:
             routing.apply(work.worker)
             with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="drain") as pool:

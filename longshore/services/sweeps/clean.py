@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 
 from longshore.domain.states import DEPLOYMENT_ENDED, JobKind, JobState, ReplicaState
 from longshore.models import App, Deployment, Event, Job, KeptAnswer, Replica
-from longshore.services import removal, replicas, routing
+from longshore.services import removal, replicas, routing, volumes
 from longshore.services.context import WorkerServices
 from longshore.services.work import folder_of
 
@@ -16,10 +16,12 @@ ANSWERS_AT_ONCE = 1000  # so that the sweep after a long rest holds the database
 
 
 def clean(worker: WorkerServices) -> None:
-    """What lost is taken away: replicas nobody else removes, deleted apps, uploads no deployment needs."""
+    """What lost is taken away: replicas nobody else removes, deleted apps, uploads no deployment needs; and volumes
+    that somebody named."""
     _remove_losers(worker)
     if _finish_deletions(worker):
         routing.apply(worker)  # the name leads nowhere any more
+    volumes.remove_asked(worker)
     _forget_uploads(worker)
     _forget_builds(worker)
     _forget_answers(worker)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from longshore.domain.states import DeploymentState, JobState
 from longshore.errors import LongshoreError, PlatformError
 from longshore.models import Deployment, Job
-from longshore.services import pipeline
+from longshore.services import digest, pipeline
 from longshore.services.context import WorkerServices
 from longshore.services.limits import limit_of
 
@@ -69,6 +69,7 @@ def _fail_deployment(worker: WorkerServices, deployment_id: int) -> None:
             rings = pipeline.end_unstarted(session, deployment, DeploymentState.FAILED, now)
         else:
             rings = pipeline.advance(session, deployment, now)
+    digest.write(worker, deployment_id)
     pipeline.ring(worker, rings)
 
 
