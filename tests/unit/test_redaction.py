@@ -66,7 +66,8 @@ def test_short_values_are_not_masked():
 @given(st.lists(SECRETS, min_size=2, max_size=4), st.binary(max_size=5))
 def test_no_line_of_several_passes_in_base64_or_url_encoded(lines, before):
     redactor = Redactor(["\n".join(lines)])
-    for line in {piece.strip() for line in lines for piece in line.splitlines() if len(piece.strip()) >= 8}:
+    pieces = {piece.strip() for one in lines for piece in one.splitlines()}
+    for line in (piece for piece in pieces if len(piece) >= 8):
         raw = before + line.encode()
         encoded, start = base64.b64encode(raw).decode(), len(before)
         first, last = -(-start * 8 // 6), len(raw) * 8 // 6
