@@ -36,7 +36,7 @@ def _of_file(file: Path) -> dict[str, str]:
             continue
         key, equals, value = line.strip().removeprefix("export ").partition("=")
         if not equals:
-            raise click.UsageError(f"{file}: {key!r} is not KEY=VALUE")
+            raise click.UsageError(f"{file} has a line that is not KEY=VALUE")
         values[key.strip()] = _unquoted(value.strip(), lines, f"{file}: {key}")
     return values
 
