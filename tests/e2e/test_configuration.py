@@ -51,14 +51,14 @@ def test_the_command_changes_plans_and_refuses(stack: Stack, app: str) -> None:
     assert "env WHO" in stack.cli("rollback", app, "--plan").out
     assert stack.cli("env", "unset", app, "WHO").code == 0
     refused = stack.cli("rollback", app, "--as-planned", planned["plan_hash"])
-    assert refused.code == 2
+    assert refused.code != 0
     assert "not as it was" in refused.err
     assert stack.cli("releases", "block", app, "2", "says me").code == 0
     blocked = stack.cli("rollback", app, "2")
-    assert (blocked.code, "says me" in blocked.err) == (2, True)
+    assert (blocked.code != 0, "says me" in blocked.err) == (True, True)
     assert "says me" in stack.cli("releases", app).out
     assert stack.cli("scale", app, "2").code == 0
-    assert len(stack.containers(app)) == 2
+    until(lambda: len(stack.containers(app)) == 2, what="two replicas, and the old one gone")
     assert stack.cli("restart", app).code == 0
     back = stack.cli("rollback", app)
     assert "configuration goes back: replicas" in back.err, back.said
