@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     drain_limit: float = Field(30, ge=0, description="Seconds an old replica may finish its requests.")
     stop_grace: float = Field(10, ge=0, description="Seconds between SIGTERM and SIGKILL.")
     disk_floor: int = Field(2 * GiB, ge=0, description="Bytes that must be free before a build.")
+    releases_kept: int = Field(10, ge=1, le=1000, description="Newest releases of an app whose images stay.")
     log_limit: int = Field(10 * MiB, gt=0, description="Bytes of log kept of one deployment.")
 
     @model_validator(mode="after")

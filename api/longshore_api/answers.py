@@ -6,6 +6,7 @@ from flask import Response, current_app
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
+from longshore.services.views import DeploymentView
 from longshore_api.problems import Problem
 
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}]
@@ -26,6 +27,13 @@ def room(name: str, description: str, prefix: str = "/v1") -> APIBlueprint:
 def show(view: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A view as JSON."""
     return as_json(view.model_dump_json(), status, headers)
+
+
+def show_change(view: BaseModel) -> Response:
+    """What a change came to: a deployment that was begun (202), or what was only declared or planned (200)."""
+    if not isinstance(view, DeploymentView):
+        return show(view)
+    return show(view, 202, {"Location": f"/v1/apps/{view.app}/deployments/{view.number}"})
 
 
 def as_json(body: str, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, request
@@ -43,15 +44,20 @@ class StillRunningError(ConflictError):
 
 @dataclass(frozen=True)
 class Rule:
-    """How a POST answers when all went well. ``location`` is filled in from the fields of the view."""
+    """How a POST answers when all went well. ``location`` is filled in from the fields of the view; a view that lacks
+    one is of something else than what was begun: of a plan, or of what was only declared. That is a 200."""
 
     status: int
     location: str | None
 
     def answer(self, body: str) -> Response:
         """The first answer and every repeat of it: both are made here, from the same text."""
-        headers = {"Location": self.location.format_map(json.loads(body))} if self.location else None
-        return as_json(body, self.status, headers)
+        if self.location is None:
+            return as_json(body, self.status)
+        try:
+            return as_json(body, self.status, {"Location": self.location.format_map(json.loads(body))})
+        except KeyError:
+            return as_json(body, HTTPStatus.OK)
 
 
 @dataclass

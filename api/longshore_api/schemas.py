@@ -1,9 +1,10 @@
 """What requests look like; answers are the views of the services."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from longshore.domain.names import WEB
 from longshore.domain.specs import (
     CONFIG_FIELDS,
     AppName,
@@ -28,12 +29,12 @@ from longshore.domain.specs import (
     VolumeName,
 )
 from longshore.services.queue import QueueItemView
+from longshore.services.release_views import ReleaseView
 from longshore.services.views import (
     AppView,
     DeploymentView,
     EventView,
     LogLine,
-    ReleaseView,
     ReplicaView,
     TokenView,
 )
@@ -106,13 +107,18 @@ class AppPatch(ConfigPatch):
         return self.model_dump(mode="json", exclude_unset=True, exclude=set(CONFIG_FIELDS))
 
 
+PlanHash = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="Refused (409) unless it is still this plan.")]
+Called = Annotated[str, Field(pattern="^(api|cli)$")]
+
+
 class DeploymentSource(Body):
     """Code, an image, or nothing but a number of an older release."""
 
     source: Source | None = None
     release: Number | None = None
     config: ConfigPatch | None = None
-    trigger: Annotated[str, Field(pattern="^(api|cli)$")] = "api"
+    plan_hash: PlanHash | None = None
+    trigger: Called = "api"
 
 
 class LockBody(Body):
@@ -128,7 +134,45 @@ class RollbackBody(Body):
 
     release: Number | None = None
     force: bool = False
-    trigger: Annotated[str, Field(pattern="^(api|cli)$")] = "api"
+    plan_hash: PlanHash | None = None
+    trigger: Called = "api"
+
+
+class ChangeBody(Body):
+    """A change of what is live, without a build."""
+
+    plan_hash: PlanHash | None = None
+    trigger: Called = "api"
+
+
+class EnvBody(ChangeBody):
+    """All variables there shall be."""
+
+    env: Env
+
+
+class ScaleBody(ChangeBody):
+    """How many replicas: of `web`, or of any processes by their names."""
+
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    processes: Annotated[dict[ProcessName, Annotated[int, Field(ge=0, le=100)]], Field(max_length=20)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if (self.replicas is None) == (not self.processes):
+            raise ValueError("either `replicas` or `processes` is needed")
+        return self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Replicas by process."""
+        return self.processes or {WEB: self.replicas or 1}
+
+
+class BlockBody(Body):
+    """Why nobody may go back to a release."""
+
+    reason: Words
 
 
 class TokenBody(Body):
@@ -162,6 +206,24 @@ class DeploymentPath(AppPath):
     """A deployment by app and number."""
 
     number: Number
+
+
+class ReleasePath(AppPath):
+    """A release by app and number."""
+
+    number: Number
+
+
+class PlanQuery(BaseModel):
+    """`plan=true`: tell what would be done, and do nothing."""
+
+    plan: bool = False
+
+
+class EnvQuery(BaseModel):
+    """`reveal=true`: the values too, for admins; who looked is remembered."""
+
+    reveal: bool = False
 
 
 class TokenPath(BaseModel):

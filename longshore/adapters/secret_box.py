@@ -1,5 +1,7 @@
 """Encryption at rest with Fernet (AES-128-CBC and HMAC-SHA256); several keys for rotation, newest first."""
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +26,11 @@ class FernetBox:
                 code="bad_key",
                 hint="A key is 32 bytes in URL-safe base64: LONGSHORE_SECRET_KEYS, or the file keys in the home.",
             ) from error
+        self._marking = hashlib.sha256(b"longshore marks " + "".join(keys[:1]).encode()).digest()
+
+    def mark(self, text: str) -> str:
+        """HMAC-SHA256 under a key made of the newest one: without it no text can be tried."""
+        return hmac.new(self._marking, text.encode(), hashlib.sha256).hexdigest()
 
     def seal(self, values: Mapping[str, str]) -> bytes:
         """Encrypt with the newest key."""

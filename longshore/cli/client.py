@@ -74,6 +74,14 @@ class Client:
             time.sleep(pause)
         return asking()
 
+    def put(self, path: str, **content: Any) -> Any:
+        """Ask for something to be as told."""
+        return self._ask("PUT", path, **content)
+
+    def patch(self, path: str, **content: Any) -> Any:
+        """Ask for some of it to change."""
+        return self._ask("PATCH", path, **content)
+
     def delete(self, path: str) -> Any:
         """Ask for something to be taken away."""
         return self._ask("DELETE", path)

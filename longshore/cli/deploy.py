@@ -12,8 +12,9 @@ import click
 
 from longshore.cli import project
 from longshore.cli.client import ApiError, Client
-from longshore.cli.follow import Follower, conclude
+from longshore.cli.follow import follow
 from longshore.cli.output import json_option, show_json
+from longshore.cli.plans import show_plan
 
 
 @click.command()
@@ -24,6 +25,8 @@ from longshore.cli.output import json_option, show_json
 @click.option("--ref", help="Branch, tag or commit of that repository.")
 @click.option("--release", type=int, help="Deploy an older release again.")
 @click.option("--detach", is_flag=True, help="Do not follow: print the deployment and leave.")
+@click.option("--plan", is_flag=True, help="Tell what would be done and what would change, and do nothing.")
+@click.option("--as-planned", "plan_hash", help="The hash of a plan: refused unless it is still this plan.")
 @json_option
 def deploy(
     folder: Path,
@@ -33,6 +36,8 @@ def deploy(
     ref: str | None,
     release: int | None,
     detach: bool,
+    plan: bool,
+    plan_hash: str | None,
     as_json: bool,
 ) -> None:
     """Upload FOLDER (or name a source), and follow the jobs to the end.
@@ -43,14 +48,31 @@ def deploy(
     name = project.name_of(folder, declared, app)
     client = Client()
     source = _source(image, git_url, ref, release)
+    body = _body(declared, source, plan_hash)
+    if plan:
+        told = _plan(client, name, body, upload=source is None)
+        return show_json(told) if as_json else show_plan(told)
     with ExitStack() as stack:
         archive = stack.enter_context(_packed(folder, declared)) if source is None else None
         _make_app(client, name, declared)
-        view = _send(client, name, declared, source, archive)
-    if detach:
-        show_json(view) if as_json else click.echo(view["id"])
-        return
-    sys.exit(_follow(client, view, as_json))
+        view = _send(client, name, body, archive)
+    sys.exit(follow(client, view, detach=detach, as_json=as_json))
+
+
+def _body(declared: project.Project, source: dict[str, Any] | None, plan_hash: str | None) -> dict[str, Any]:
+    """What is asked for; without a source it goes along with an upload."""
+    body: dict[str, Any] = {"trigger": "cli", **(source or {}), **({"plan_hash": plan_hash} if plan_hash else {})}
+    if source is None or "release" not in source:  # an older release comes with its own configuration
+        body["config"] = declared.config()
+    return body
+
+
+def _plan(client: Client, name: str, body: dict[str, Any], *, upload: bool) -> dict[str, Any]:
+    """Nothing is made and nothing sent for it, so it takes an app that is there."""
+    path = f"/v1/apps/{name}/deployments?plan=true"
+    if upload:
+        return dict(client.post(path, files={"spec": (None, json.dumps(body))}))
+    return dict(client.post(path, json=body))
 
 
 def _source(image: str | None, git_url: str | None, ref: str | None, release: int | None) -> dict[str, Any] | None:
@@ -87,33 +109,12 @@ def _packed(folder: Path, declared: project.Project) -> Iterator[BinaryIO]:
             yield file
 
 
-def _send(
-    client: Client,
-    name: str,
-    declared: project.Project,
-    source: dict[str, Any] | None,
-    archive: BinaryIO | None,
-) -> dict[str, Any]:
+def _send(client: Client, name: str, body: dict[str, Any], archive: BinaryIO | None) -> dict[str, Any]:
     path = f"/v1/apps/{name}/deployments"
-    body: dict[str, Any] = {"trigger": "cli"}
-    if source is None or "release" not in source:  # an older release comes with its own configuration
-        body["config"] = declared.config()
     if archive is None:
-        return dict(client.post(path, json={**body, **(source or {})}))
+        return dict(client.post(path, json=body))
     files = {"source": (f"{name}.tar", archive, "application/x-tar")}
     return dict(client.post(path, files=files, data={"spec": json.dumps(body)}))
-
-
-def _follow(client: Client, view: dict[str, Any], as_json: bool) -> int:
-    try:
-        last = Follower(client, view["app"], view["number"], quiet=as_json).to_the_end()
-    except KeyboardInterrupt:
-        click.echo(f"\n{view['id']} goes on; see it with `longshore status {view['app']}`", err=True)
-        return 130
-    if as_json:
-        show_json(last)
-        return 0 if last["state"] == "succeeded" else 1
-    return conclude(last)
 
 
 commands = [deploy]

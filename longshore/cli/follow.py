@@ -7,7 +7,7 @@ import click
 
 from longshore.cli.client import Client
 from longshore.cli.digest import show_digest
-from longshore.cli.output import error_of
+from longshore.cli.output import error_of, show_json
 from longshore.cli.words import where
 
 MARKS = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "cancelled": ("-", "yellow"), "skipped": ("-", "yellow")}
@@ -80,6 +80,22 @@ def conclude(view: dict[str, Any]) -> int:
     error_of(view)
     show_digest(view)
     return 1
+
+
+def follow(client: Client, view: dict[str, Any], *, detach: bool, as_json: bool) -> int:
+    """From a deployment just begun to its end, unless nobody wants to wait; the exit code."""
+    if detach:
+        show_json(view) if as_json else click.echo(view["id"])
+        return 0
+    try:
+        last = Follower(client, view["app"], view["number"], quiet=as_json).to_the_end()
+    except KeyboardInterrupt:
+        click.echo(f"\n{view['id']} goes on; see it with `longshore status {view['app']}`", err=True)
+        return 130
+    if as_json:
+        show_json(last)
+        return 0 if last["state"] == "succeeded" else 1
+    return conclude(last)
 
 
 def _took(job: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""``apps``, ``status``, ``logs``, ``deployments``, ``releases``: looking; and ``delete``."""
+"""``apps``, ``status``, ``logs``, ``deployments``: looking; and ``delete``."""
 
 import click
 
@@ -92,28 +92,6 @@ def deployments(app: str, limit: int, as_json: bool) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
-@json_option
-def releases(app: str, limit: int, as_json: bool) -> None:
-    """The releases of an app, newest first."""
-    found = Client().all(f"/v1/apps/{quoted(app)}/releases", limit=limit)
-    if as_json:
-        return show_json(found)
-    rows = [
-        (
-            one["number"],
-            "live" if one["live"] else "",
-            one["image"],
-            (one["digest"] or "")[:19],
-            when(one["created_at"]),
-        )
-        for one in found
-    ]
-    return show_table(("release", "", "image", "digest", "made (UTC)"), rows, f"{app} has no releases yet.")
-
-
-@click.command()
-@click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(app: str, yes: bool) -> None:
     """Take an app out of service for good, with all its containers."""
@@ -139,4 +117,4 @@ def _remark(deployment: dict[str, object]) -> object:
     return error["message"] if isinstance(error, dict) else deployment["why"]
 
 
-commands = [apps, status, logs, deployments, releases, delete]
+commands = [apps, status, logs, deployments, delete]

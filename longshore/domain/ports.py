@@ -45,6 +45,10 @@ class SecretBox(Protocol):
         """Decrypt; ``PlatformError`` when none of the keys fits."""
         ...
 
+    def mark(self, text: str) -> str:
+        """A digest that tells equal texts from others, and that nobody can guess texts by without the key."""
+        ...
+
 
 class Queue(Protocol):
     """The doorbell: a message carries a task name and one id, and may be lost or doubled without harm."""
@@ -158,6 +162,10 @@ class Engine(Protocol):
 
     def find_image(self, reference: str) -> ImageFacts | None:
         """An image that is on the host, by id or reference."""
+        ...
+
+    def image_ids(self) -> frozenset[str]:
+        """The ids of all images that are on the host. One call, however many there are."""
         ...
 
     def pull(self, reference: str, on_line: OnLine, stopped: Stopped) -> ImageFacts:

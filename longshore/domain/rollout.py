@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from longshore.domain.specs import Strategy
+from longshore.domain.specs import Config, Strategy
 
 ALL = 1000  # per mille
 
@@ -33,6 +33,14 @@ class Stage:
         stays = "" if self.old_first else f"; {self.old} old {'stays' if self.old == 1 else 'stay'}"
         hold = f"; watched for {self.hold:g} s" if self.hold else ""
         return f"{first}{self.new} new {'takes' if self.new == 1 else 'take'} {share}{stays}{hold}"
+
+
+def stages_of(config: Config, *, new: int, old: int, back: bool) -> tuple[Stage, ...]:
+    """As an app declares it; but what somebody goes ``back`` to is there at once, and not judged by what they leave."""
+    if not back:
+        return stages(config.rollout, new=new, old=old, soak=config.soak)
+    alone = config.rollout.kind == "recreate"
+    return stages(config.rollout if alone else Strategy(), new=new, old=old, soak=0)
 
 
 def stages(strategy: Strategy, *, new: int, old: int, soak: float) -> tuple[Stage, ...]:

@@ -123,11 +123,6 @@ class Deployment(Base):
         return self.trigger is not Trigger.AUTO
 
     @property
-    def changes_config_only(self) -> bool:
-        """Whether it puts what is live when it starts into service again, with other settings."""
-        return "current" in self.source
-
-    @property
     def has_source(self) -> bool:
         """Whether it brings code or an image of its own: only such a one supersedes, and is superseded."""
         return "release" not in self.source and "current" not in self.source

@@ -12,8 +12,8 @@ from longshore.models.base import Base, Instant
 
 
 class Release(Base):
-    """Immutable: app + version number + image + configuration snapshot. Written later are only ``digest``, once, and
-    the mark that nobody may go back to it."""
+    """Immutable: app + version number + image + configuration snapshot. Written later are only ``digest``, once, the
+    mark that nobody may go back to it, and where its image is."""
 
     __tablename__ = "releases"
     __table_args__ = (UniqueConstraint("app_id", "number"),)
@@ -31,6 +31,8 @@ class Release(Base):
     exposed_ports: Mapped[list[int]] = mapped_column(JSON, default=list)
     blocked_reason: Mapped[str | None] = mapped_column(Text)  # why nobody may go back to it
     blocked_by: Mapped[str | None] = mapped_column(String(120))
+    on_host: Mapped[bool | None]  # whether the engine had its image when somebody looked last; null: nobody has yet
+    let_go_at: Mapped[datetime | None] = mapped_column(Instant)  # its image need not stay: too many newer releases
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     app: Mapped[App] = relationship(foreign_keys=[app_id])

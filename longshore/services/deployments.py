@@ -1,7 +1,7 @@
 """Deployments: asked for, shown, followed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,34 +10,22 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from longshore.domain.plan import needs_build, plan
 from longshore.domain.shown_source import public_source
 from longshore.domain.specs import Config, compose_patches, merge_patch
-from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState, JobState, Trigger
+from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState, JobState
 from longshore.errors import ConflictError, NotFoundError
-from longshore.models import App, Deployment, Event, Job, PartStatus, Release
-from longshore.services import apps, idempotency, locks, order, parts, pipeline, releases, waiting
+from longshore.models import App, Deployment, Event, Job, PartStatus
+from longshore.services import apps, asked, idempotency, locks, order, parts, pipeline, planning, waiting
+from longshore.services.asked import CURRENT, RESTART, NewDeployment
 from longshore.services.context import Services
 from longshore.services.pages import Page, page
-from longshore.services.views import DeploymentView, deployment_view, event_view
+from longshore.services.views import AppView, DeploymentView, deployment_view, event_view
 from longshore.services.waiting import Surroundings
-
-CURRENT: dict[str, Any] = {"current": True}  # the source of a change of configuration: whatever is live when it starts
-
-
-@dataclass(frozen=True)
-class NewDeployment:
-    """What is asked for. ``config`` and ``env`` are merge patches over the app's own; ``None`` removes."""
-
-    source: dict[str, Any]
-    trigger: Trigger
-    actor: str
-    config: dict[str, Any] = field(default_factory=dict)
-    env: dict[str, str | None] = field(default_factory=dict)
-    forced: bool = False  # no lock refuses it or holds it back
 
 
 def create(services: Services, app_name: str, new: NewDeployment) -> DeploymentView:
     """Take a deployment on: rows first, committed, then the doorbell. It runs even when every message is lost.
 
-    A change of configuration joins one that waits already. ``ConflictError`` when a rule must stand back.
+    A change of configuration joins one that waits already. ``ConflictError`` when a rule must stand back, or when the
+    world is not as it was planned on.
     """
     if "git" in new.source:
         services.git.check(new.source["git"]["url"], new.source["git"].get("ref"))
@@ -45,6 +33,8 @@ def create(services: Services, app_name: str, new: NewDeployment) -> DeploymentV
         app = apps.lock(session, app_name)
         if not new.forced:
             locks.refuse(app, services.clock.now())
+        planning.refuse_changed(services, session, app, new)
+        new = asked.whole(services, session, app, new)
         before = order.unfinished(session, app.id)
         refused = order.refusal(before, new.trigger)
         if refused is None:
@@ -64,7 +54,7 @@ def create(services: Services, app_name: str, new: NewDeployment) -> DeploymentV
 
 def _joined(services: Services, app: App, before: Sequence[Deployment], new: NewDeployment) -> Deployment | None:
     """The waiting change of configuration that this one was made part of, if there is one."""
-    waiting = order.joinable(app, before, new.trigger) if new.source == CURRENT else None
+    waiting = order.joinable(app, before, new.trigger, new.source) if new.source in (CURRENT, RESTART) else None
     if waiting is None:
         return None
     waiting.config = compose_patches(waiting.config, new.config)
@@ -76,17 +66,24 @@ def _joined(services: Services, app: App, before: Sequence[Deployment], new: New
     return waiting
 
 
-def reconfigure(
-    services: Services, app_name: str, config: dict[str, Any], env: dict[str, str | None], actor: str
-) -> DeploymentView | None:
-    """Change what belongs to a release. With a live release that is a deployment; ``None``: it was only declared."""
+def reconfigure(services: Services, app_name: str, new: NewDeployment) -> DeploymentView | AppView:
+    """Change what belongs to a release. With a live release that is a deployment; else it is only declared."""
     with services.db.write() as session:
         app = apps.lock(session, app_name)
         if app.release_id is None:
-            apps.refuse_while_deploying(session, app)  # its first release is being made of what was declared
-            apps.declare(services, session, app, config, env)
-            return None
-    return create(services, app_name, NewDeployment(CURRENT, Trigger.API, actor, config, env))
+            return _declare(services, session, app, new)
+    return create(services, app_name, new)
+
+
+def _declare(services: Services, session: Session, app: App, new: NewDeployment) -> AppView:
+    """As the app's first release will be made of what is declared, nothing may be making it now."""
+    planning.refuse_changed(services, session, app, new)
+    apps.refuse_while_deploying(session, app)
+    apps.declare(services, session, app, new.config, asked.whole(services, session, app, new).env)
+    session.flush()
+    declared = apps.view_of(services, session, app)
+    idempotency.keep(services, session, declared)
+    return declared
 
 
 def show(services: Services, app_name: str, number: int) -> DeploymentView:
@@ -179,12 +176,12 @@ def _missing(app_name: str, number: int) -> NotFoundError:
 
 def add(services: Services, session: Session, app: App, new: NewDeployment) -> Deployment:
     """The rows of a new deployment and its jobs; the app must be held."""
-    older = releases.numbered(session, app, new.source["release"]) if "release" in new.source else None
-    unchanged = older is not None and not (new.config or new.env)
-    if older is not None:
-        new = _as_of(services, older, new)
-    base = {} if "release" in new.source else app.config
-    Config.model_validate(merge_patch(base, new.config))  # refuse now what would be refused later
+    asked.refuse_without_release(app, new)
+    wanted = asked.outcome(services, session, app, new)
+    unchanged = not (new.config or new.env)
+    if wanted.older is not None:  # it brings all of its own
+        env: dict[str, str | None] = {**wanted.env}
+        new = replace(new, config=merge_patch(wanted.older.config, new.config), env=env)
     app.deployments_made += 1
     deployment = Deployment(
         app=app,
@@ -196,7 +193,7 @@ def add(services: Services, session: Session, app: App, new: NewDeployment) -> D
         config=new.config,
         env=services.box.seal(new.env) if new.env else None,  # type: ignore[arg-type]  # null removes a variable
         forced=new.forced,
-        release=older if unchanged else None,  # with changes it becomes a release of its own
+        release=wanted.older if unchanged else None,  # with changes it becomes a release of its own
         created_at=services.clock.now(),
     )
     deployment.jobs = [
@@ -214,18 +211,6 @@ def _sealed(services: Services, source: dict[str, Any]) -> bytes | None:
     if public_source(source) == source:
         return None
     return services.box.seal({"url": source["git"]["url"]})
-
-
-def _as_of(services: Services, release: Release, new: NewDeployment) -> NewDeployment:
-    """An older release comes with its own configuration: image and snapshot together."""
-    return NewDeployment(
-        source=new.source,
-        trigger=new.trigger,
-        actor=new.actor,
-        config=merge_patch(release.config, new.config),
-        env={**services.box.open(release.env), **new.env},
-        forced=new.forced,
-    )
 
 
 def view(services: Services, session: Session, deployment: Deployment) -> DeploymentView:

@@ -4,18 +4,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from longshore.domain.names import WEB
 from longshore.domain.ports import ImageFacts, SecretBox
 from longshore.domain.procfile import Commands, Procfile, applied
 from longshore.domain.specs import Config, merge_patch
-from longshore.errors import NotFoundError
+from longshore.errors import ConflictError, LongshoreError, NotFoundError
 from longshore.models import App, Deployment, Release
-from longshore.services.apps import find
+from longshore.services import apps
 from longshore.services.context import Services, WorkerServices
 from longshore.services.pages import Page, page
-from longshore.services.views import ReleaseView, release_view
+from longshore.services.release_views import ReleaseView, release_view
 
 DEFAULT_PORT = 80
 PROCFILE = "procfile"  # in what a release remembers of its source: the commands it took from there
@@ -112,16 +112,82 @@ def numbered(session: Session, app: App, number: int) -> Release:
     return release
 
 
+def obstacle(services: Services, release: Release) -> ConflictError | None:
+    """Why nobody can go back to a release, if nobody can: it is blocked, or its image or its environment is lost.
+
+    Judged by what workers saw of the host last; the deploy job looks itself, before anything changes.
+    """
+    if release.blocked_reason is not None:
+        hint = f"`longshore releases unblock {release.app.name} {release.number}` lifts that."
+        why = f"{release.blocked_by} marked it: {release.blocked_reason}"
+        return ConflictError(why, code="release_blocked", hint=hint)
+    if release.on_host is False and release.digest is None:
+        hint = "Deploy its source again."
+        return ConflictError(_image_gone(services, release), code="image_gone", hint=hint)
+    if env_of(services, release) is None:
+        hint = "Put the key it was written with back into LONGSHORE_SECRET_KEYS or the file keys in the home."
+        return ConflictError("its environment cannot be decrypted with the keys at hand", code="wrong_key", hint=hint)
+    return None
+
+
+def refuse_return(services: Services, release: Release) -> None:
+    """``ConflictError`` when nobody can go back to a release."""
+    if (found := obstacle(services, release)) is not None:
+        message = f"{release.app.name} cannot go back to release {release.number}: {found.message}"
+        raise ConflictError(message, code=found.code, hint=found.hint)
+
+
+def env_of(services: Services, release: Release) -> dict[str, str] | None:
+    """Its environment; ``None`` when none of the keys opens it."""
+    try:
+        return services.box.open(release.env)
+    except LongshoreError:
+        return None
+
+
+def block(services: Services, app_name: str, number: int, reason: str, actor: str) -> ReleaseView:
+    """From now on nobody goes back to this release; again: with another reason."""
+    with services.db.write() as session:
+        release = _held(session, app_name, number)
+        release.blocked_reason, release.blocked_by = reason, actor
+        facts = {"release": number, "actor": actor, "reason": reason}
+        apps.tell(services, session, release.app, "release.blocked", **facts)
+        return _view(services, release)
+
+
+def unblock(services: Services, app_name: str, number: int, actor: str) -> ReleaseView:
+    """One may go back to it again. Without a mark there is nothing to do."""
+    with services.db.write() as session:
+        release = _held(session, app_name, number)
+        if release.blocked_reason is not None:
+            release.blocked_reason = release.blocked_by = None
+            apps.tell(services, session, release.app, "release.unblocked", release=number, actor=actor)
+        return _view(services, release)
+
+
 def show_all(services: Services, app_name: str, *, limit: int, cursor: str | None) -> Page:
     """The releases of an app, newest first."""
     with services.db.read() as session:
-        app = find(session, app_name)
+        query = select(Release).where(Release.app_id == apps.find(session, app_name).id)
+        query = query.options(joinedload(Release.app))
+        return page(session, query, Release.number, lambda one: _view(services, one), limit=limit, cursor=cursor)
 
-        def view(release: Release) -> ReleaseView:
-            return release_view(release, release.id == app.release_id, sorted(services.box.open(release.env)))
 
-        query = select(Release).where(Release.app_id == app.id)
-        return page(session, query, Release.number, view, limit=limit, cursor=cursor)
+def _held(session: Session, app_name: str, number: int) -> Release:
+    return numbered(session, apps.lock(session, app_name), number)
+
+
+def _view(services: Services, release: Release) -> ReleaseView:
+    live = release.id == release.app.release_id
+    found = obstacle(services, release)
+    why = "it is live" if live else found.message if found else None
+    return release_view(release, live, sorted(env_of(services, release) or ()), why)
+
+
+def _image_gone(services: Services, release: Release) -> str:
+    if release.let_go_at is not None:
+        return f"its image was removed: more than {services.settings.releases_kept} releases ago"
+    return "its image is not on this host any more, and no registry is known to have it"
 
 
 def _remembered(source: dict[str, Any], commit: str | None, commands: Commands) -> dict[str, Any]:

@@ -6,13 +6,32 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from longshore.domain.states import DeploymentState, Trigger
-from longshore.errors import ConflictError
+from longshore.errors import ConflictError, Fault
 from longshore.models import App, Deployment, Release
-from longshore.services import apps, cancelling, deployments, idempotency, locks, order, pipeline, releases
+from longshore.services import (
+    apps,
+    cancelling,
+    changes,
+    deployments,
+    idempotency,
+    locks,
+    order,
+    pipeline,
+    planning,
+    releases,
+)
+from longshore.services.asked import NewDeployment
+from longshore.services.changes import ChangesView
 from longshore.services.context import Services
-from longshore.services.deployments import NewDeployment
 from longshore.services.pipeline import Ring
+from longshore.services.planning import PlanView
 from longshore.services.views import DeploymentView
+
+
+class RollbackView(DeploymentView):
+    """A deployment of an older release, and what changes with it: names only, never values."""
+
+    changes: ChangesView
 
 
 @dataclass(frozen=True)
@@ -23,30 +42,54 @@ class NewRollback:
     actor: str
     release: int | None = None
     force: bool = False
+    plan_hash: str | None = None
+
+    def to(self, target: Release) -> NewDeployment:
+        """The deployment it comes to."""
+        source = {"release": target.number}
+        return NewDeployment(source, self.trigger, self.actor, forced=self.force, plan_hash=self.plan_hash)
 
 
-def roll_back(services: Services, app_name: str, new: NewRollback) -> DeploymentView:
+def roll_back(services: Services, app_name: str, new: NewRollback) -> RollbackView:
     """Cancel the app's running deployment if it has not begun to switch, supersede what waits, and go back.
 
-    ``NotFoundError`` for an unknown release, ``ConflictError`` when there is none to go back to or it is live.
+    ``NotFoundError`` for an unknown release; ``ConflictError`` when there is none to go back to, it is live, or nobody
+    can go back to it.
     """
     with services.db.write() as session:
         app = apps.lock(session, app_name)
         if not new.force:
             locks.refuse(app, services.clock.now(), otherwise=f" Or force it: `longshore rollback {app_name} --force`.")
-        target = _target(session, app, new.release)
-        asked = NewDeployment({"release": target.number}, new.trigger, new.actor, forced=new.force)
-        deployment = deployments.add(services, session, app, asked)
+        target = _target(services, session, app, new.release)
+        wanted = new.to(target)
+        planning.refuse_changed(services, session, app, wanted)
+        changed = _changes(services, app, target)
+        deployment = deployments.add(services, session, app, wanted)
+        deployment.tell("rollback.changes", services.clock.now(), **changed.model_dump())
         rings = _make_way(services, session, deployment)
         session.flush()
         rings += pipeline.advance(session, deployment, services.clock.now())
-        view = deployments.view(services, session, deployment)
+        view = RollbackView(**deployments.view(services, session, deployment).model_dump(), changes=changed)
         idempotency.keep(services, session, view)
     pipeline.ring(services, rings)
     return view
 
 
-def _target(session: Session, app: App, number: int | None) -> Release:
+def plan(services: Services, app_name: str, new: NewRollback) -> PlanView:
+    """What it would do, without doing it."""
+    with services.db.read() as session:
+        app = apps.find(session, app_name)
+        target = _target(services, session, app, new.release)
+        return planning.view(services, session, app, new.to(target), rollback=True)
+
+
+def _changes(services: Services, app: App, target: Release) -> ChangesView:
+    """In what the app will differ; its environment was looked at already, so it can be decrypted."""
+    now = app.declared, services.box.open(app.env)
+    return changes.names(now, (target.declared, services.box.open(target.env)))
+
+
+def _target(services: Services, session: Session, app: App, number: int | None) -> Release:
     """By number; else the last good one, which is the live one while a newer one is only being watched."""
     live, watched = app.release, _watched(session, app)
     if live is None:
@@ -54,9 +97,10 @@ def _target(session: Session, app: App, number: int | None) -> Release:
     if number is not None:
         target = releases.numbered(session, app, number)
     else:
-        target = live if watched else _last_good(session, live)
+        target = live if watched else _last_good(services, session, live)
     if target.id == (watched or live).id:
         raise ConflictError(f"release {target.number} of {app.name} is live already", code="live_already")
+    releases.refuse_return(services, target)
     return target
 
 
@@ -66,37 +110,40 @@ def _watched(session: Session, app: App) -> Release | None:
     return next(found, None)
 
 
-def _last_good(session: Session, live: Release) -> Release:
-    """The newest one before the live one that was once put into service."""
-    good = session.scalar(
+def _last_good(services: Services, session: Session, live: Release) -> Release:
+    """The newest one before the live one that was once in service, did not fail since, and can be gone back to."""
+    once_good = (
         select(Release)
-        .join(Deployment, Deployment.release_id == Release.id)
         .where(
             Release.app_id == live.app_id,
             Release.number < live.number,
-            Deployment.state == DeploymentState.SUCCEEDED,
+            Release.id.in_(select(Deployment.release_id).where(Deployment.state == DeploymentState.SUCCEEDED)),
         )
         .order_by(Release.number.desc())
-        .limit(1)
     )
-    if good is None:
-        hint = "Releases there are: `longshore releases`; any of them can be named."
-        raise ConflictError(f"no release before {live.number} was ever in service", code="nothing_before", hint=hint)
-    return good
+    for release in session.scalars(once_good):
+        if not _failed_last(session, release) and releases.obstacle(services, release) is None:
+            return release
+    hint = f"`longshore releases {live.app.name}` shows which can be gone back to, and why others cannot."
+    message = f"no release before {live.number} was ever in service and can be gone back to"
+    raise ConflictError(message, code="nothing_before", hint=hint)
+
+
+def _failed_last(session: Session, release: Release) -> bool:
+    """Whether the last attempt to put it into service failed, and that was its own fault."""
+    ended = Deployment.state.in_([DeploymentState.SUCCEEDED, DeploymentState.FAILED])
+    newest = select(Deployment).where(Deployment.release_id == release.id, ended).order_by(Deployment.number.desc())
+    last = session.scalar(newest.limit(1))
+    return last is not None and last.state is DeploymentState.FAILED and last.error_fault == Fault.APP
 
 
 def _make_way(services: Services, session: Session, deployment: Deployment) -> list[Ring]:
-    """What waits is superseded; what runs is cancelled, unless traffic is being switched: that is waited for.
-
-    Nothing is stopped for a rollback that has to wait for a lock itself.
-    """
+    """What waits is superseded; what runs is cancelled, unless traffic is being switched: that is waited for."""
     now, rings = services.clock.now(), []
-    waits = deployment.app.locked(now) and not deployment.forced
-    for other in order.unfinished(session, deployment.app_id):
-        if other.id == deployment.id:
-            continue
-        if other.state is DeploymentState.QUEUED:
-            order.supersede(other, deployment, now)
-        elif not (waits or other.switching or other.halted):
-            rings += cancelling.stop(session, other, deployment.actor, now)
+    others = [one for one in order.unfinished(session, deployment.app_id) if one.id != deployment.id]
+    waiting, running = order.making_way(others, held=deployment.app.locked(now) and not deployment.forced)
+    for one in waiting:
+        order.supersede(one, deployment, now)
+    for one in running:
+        rings += cancelling.stop(session, one, deployment.actor, now)
     return rings

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session, joinedload
 from longshore.domain import rollout
 from longshore.domain.names import WEB
 from longshore.domain.rollout import Stage
-from longshore.domain.specs import Strategy
 from longshore.domain.states import ReplicaState
 from longshore.models import Deployment, Replica
 from longshore.services import replicas
@@ -21,10 +20,7 @@ def stages(session: Session, deployment: Deployment) -> tuple[Stage, ...]:
     declared = deployment.release.declared
     new = [row for row in replicas.of(session, deployment.id) if row.process == WEB]
     old = [row for row in old_side(session, deployment) if row.process == WEB]
-    if "release" in deployment.source:  # somebody wants it back: at once, and not to be judged by what they leave
-        alone = declared.rollout.kind == "recreate"
-        return rollout.stages(declared.rollout if alone else Strategy(), new=len(new), old=len(old), soak=0)
-    return rollout.stages(declared.rollout, new=len(new), old=len(old), soak=declared.soak)
+    return rollout.stages_of(declared, new=len(new), old=len(old), back="release" in deployment.source)
 
 
 def old_side(session: Session, deployment: Deployment) -> list[Replica]:

@@ -9,7 +9,7 @@ from longshore.domain.shown_source import shown_source
 from longshore.domain.specs import HealthCheck, Process, Resources, Strategy
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
-from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
+from longshore.models import App, Deployment, Event, Job, Replica, Token
 from longshore.services.digest_views import DigestView
 from longshore.services.wait_views import LockView, WaitingView, waiting_view
 
@@ -103,23 +103,6 @@ class AppView(BaseModel):
     max_rps: float | None
     queue: str
     lock: LockView | None
-    created_at: datetime
-
-
-class ReleaseView(BaseModel):
-    """App + version number + image + configuration."""
-
-    app: str
-    number: int
-    image: str
-    image_id: str
-    digest: str | None
-    live: bool
-    config: dict[str, Any]
-    processes: dict[str, Process]
-    env_keys: list[str]
-    source: dict[str, Any]
-    dockerfile: str | None
     created_at: datetime
 
 
@@ -285,24 +268,6 @@ def app_view(app: App, state: str, env_keys: list[str], url: str | None, lock: L
         queue=app.queue,
         lock=lock,
         created_at=app.created_at,
-    )
-
-
-def release_view(release: Release, live: bool, env_keys: list[str]) -> ReleaseView:
-    """A release."""
-    return ReleaseView(
-        app=release.app.name,
-        number=release.number,
-        image=release.image,
-        image_id=release.image_id,
-        digest=release.digest,
-        live=live,
-        config=release.config,
-        processes=release.declared.runs,
-        env_keys=env_keys,
-        source=shown_source(release.source),
-        dockerfile=release.dockerfile,
-        created_at=release.created_at,
     )
 
 

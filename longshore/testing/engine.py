@@ -114,6 +114,11 @@ class FakeEngine:
         image = self.images.get(key)
         return image.facts if image else None
 
+    def image_ids(self) -> frozenset[str]:
+        """The ids of all images on the host."""
+        self.ping()
+        return frozenset(image.facts.id for image in self.images.values())
+
     def pull(self, reference: str, on_line: OnLine, stopped: Stopped) -> ImageFacts:
         """From the hub."""
         self.ping()

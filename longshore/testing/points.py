@@ -38,7 +38,7 @@ LOOKS: Mapping[str, frozenset[str]] = {
     "queue": frozenset({"ping"}),
     "git": frozenset({"check"}),
     "files": frozenset({"uploads", "upload", "build_folders", "tree", "free_bytes"}),
-    "engine": frozenset({"facts", "find_image", "find", "containers", "output", "listeners", "volumes"}),
+    "engine": frozenset({"facts", "find_image", "image_ids", "find", "containers", "output", "listeners", "volumes"}),
     "builder": frozenset({"rung", "limits"}),
     "registry": frozenset({"prefix", "digest", "ping"}),
     "router": frozenset({"probe", "sessions", "counters", "ping"}),

@@ -21,6 +21,8 @@ POSTS = [
     ("/v1/apps/<app>/deployments/<number>/cancel", "/v1/apps/hello/deployments/3/cancel", {}, {"x": 1}),
     ("/v1/apps/<app>/lock", "/v1/apps/hello/lock", {"reason": "freeze"}, {"reason": "fair"}),
     ("/v1/apps/<app>/rollback", "/v1/apps/hello/rollback", {}, {"force": True}),
+    ("/v1/apps/<app>/restart", "/v1/apps/hello/restart", {}, {"trigger": "cli"}),
+    ("/v1/apps/<app>/scale", "/v1/apps/hello/scale", {"replicas": 2}, {"replicas": 3}),
     ("/v1/tokens", "/v1/tokens", {"name": "ci", "scope": "read"}, {"name": "ci", "scope": "admin"}),
 ]
 DONE = (200, 201, 202)
@@ -31,7 +33,7 @@ EVERY = pytest.mark.parametrize(("path", "body", "other"), [post[1:] for post in
 def hello(hello, web, request):
     """With something to cancel, and something to go back to, where that is what is asked for."""
     path = request.node.callspec.params.get("path", "") if hasattr(request.node, "callspec") else ""
-    if path.endswith(("cancel", "rollback")):
+    if path.endswith(("cancel", "rollback", "restart")):
         for _ in range(2):
             web.stack.deploy()
             web.stack.drive()
@@ -316,7 +318,7 @@ def test_two_processes_at_once_do_it_once_and_answer_the_same(web, hello, monkey
     assert one.status_code == two.status_code in DONE
     assert (one.data, one.headers.get("Location")) == (two.data, two.headers.get("Location"))
     assert sorted("Idempotent-Replayed" in answer.headers for answer in (one, two)) == [False, True]
-    assert sum(count(web, table) for table in tables) == before + (not path.endswith(("cancel", "lock")))
+    assert sum(count(web, table) for table in tables) == before + (not path.endswith(("cancel", "lock", "scale")))
 
 
 @EVERY
@@ -347,7 +349,7 @@ def test_what_was_committed_before_the_process_died_is_answered_by_the_next(web,
     repeat = post(another_process(web, hello), path, body)
     assert (repeat.status_code, repeat.headers["Idempotent-Replayed"]) in [(status, "true") for status in DONE]
     assert count(web, "kept_answers") == 1
-    assert count(web, "deployments") == before + path.endswith(("deployments", "rollback"))
+    assert count(web, "deployments") == before + path.endswith(("deployments", "rollback", "restart"))
 
 
 def test_a_commit_that_was_not_confirmed_is_a_commit(web, hello, monkeypatch):

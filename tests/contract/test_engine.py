@@ -240,6 +240,14 @@ def test_a_forgotten_tag_is_gone_and_the_image_stays_while_another_tag_or_a_cont
         subject.engine.forget_image(nothing)
 
 
+def test_the_images_on_the_host_are_known_by_their_ids(subject):
+    name = f"127.0.0.1:9/{subject.stack}/listed:1"
+    image = subject.name(name)
+    assert image in subject.engine.image_ids()
+    assert f"sha256:{'0' * 64}" not in subject.engine.image_ids()
+    subject.engine.forget_image(name)
+
+
 def test_nobody_minds_what_is_not_there(subject):
     subject.engine.stop("nobody", 1)
     subject.engine.remove("nobody")

@@ -15,8 +15,8 @@ from longshore.domain.states import DEPLOYMENT_ENDED, JOB_ENDED, DeploymentState
 from longshore.errors import AppError, ConflictError, NotFoundError, PartDownError, TransientError
 from longshore.models import App, Deployment, Job, Release, Replica
 from longshore.services import deployments, jobs, rollbacks, sweeps
+from longshore.services.asked import NewDeployment
 from longshore.services.context import WorkerServices
-from longshore.services.deployments import NewDeployment
 from longshore.services.rollbacks import NewRollback
 from longshore.services.work import Work
 from longshore.testing import Behaviour

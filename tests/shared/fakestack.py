@@ -11,10 +11,24 @@ from longshore.adapters.db import SqlDatabase
 from longshore.adapters.files import HomeFiles
 from longshore.adapters.secret_box import FernetBox, new_key
 from longshore.domain.states import Trigger
-from longshore.services import Services, WorkerServices, apps, cancelling, deployments, jobs, logs, rollbacks, sweeps
+from longshore.services import (
+    Services,
+    WorkerServices,
+    apps,
+    cancelling,
+    deployments,
+    jobs,
+    logs,
+    planning,
+    releases,
+    rollbacks,
+    sweeps,
+)
 from longshore.services.apps import NewApp
+from longshore.services.asked import CURRENT, NewDeployment
 from longshore.services.context import Lease, Watch
-from longshore.services.deployments import NewDeployment
+from longshore.services.planning import PlanView
+from longshore.services.release_views import ReleaseView
 from longshore.services.rollbacks import NewRollback
 from longshore.services.shift import Shift
 from longshore.services.views import DeploymentView
@@ -119,6 +133,20 @@ class Stack:
     def roll_back(self, release: int | None = None, app: str = "hello", **facts: Any) -> DeploymentView:
         """Go back to an older release."""
         return rollbacks.roll_back(self.services, app, NewRollback(Trigger.API, "ann", release, **facts))
+
+    def reconfigure(self, config: dict[str, Any], app: str = "hello", **facts: Any) -> Any:
+        """Change what belongs to a release."""
+        new = NewDeployment(facts.pop("source", CURRENT), Trigger.API, "ann", config, **facts)
+        return deployments.reconfigure(self.services, app, new)
+
+    def plan(self, app: str = "hello", **facts: Any) -> PlanView:
+        """What a change of configuration, or another source, would do."""
+        source = facts.pop("source", CURRENT)
+        return planning.show(self.services, app, NewDeployment(source, Trigger.API, "ann", **facts))
+
+    def releases(self, app: str = "hello") -> dict[int, ReleaseView]:
+        """The releases of an app, by number."""
+        return {one.number: one for one in releases.show_all(self.services, app, limit=200, cursor=None).items}
 
     def events(self, number: int, app: str = "hello") -> list[str]:
         """What happened to a deployment, in order."""

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 DOCKERFILE = 'FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nENV PYTHONUNBUFFERED=1\nCMD ["python", "app.py"]\n'
 
-_SERVER = """\
+SERVER = """\
 import os, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -40,12 +40,12 @@ def program(code: str) -> dict[str, str]:
 
 def web(text: str, addresses: str = ON_PORT) -> dict[str, str]:
     """A web server that says one thing."""
-    return program(_SERVER.format(body=repr(text), addresses=addresses))
+    return program(SERVER.format(body=repr(text), addresses=addresses))
 
 
 def echo() -> dict[str, str]:
     """A web server that answers with the headers it was asked with."""
-    return program(_SERVER.format(body="str(self.headers)", addresses=ON_PORT))
+    return program(SERVER.format(body="str(self.headers)", addresses=ON_PORT))
 
 
 def listening_on(*ports: int, host: str = "0.0.0.0") -> dict[str, str]:

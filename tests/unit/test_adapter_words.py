@@ -388,3 +388,9 @@ def test_without_the_key_nothing_opens_and_the_error_says_what_to_do():
 def test_what_is_no_key_is_refused():
     with pytest.raises(PlatformError, match="not a Fernet key"):
         FernetBox(["hello"])
+
+
+def test_marks_tell_texts_apart_and_only_who_has_the_key_makes_them():
+    key = new_key()
+    assert FernetBox([key]).mark("a") == FernetBox([key, new_key()]).mark("a") != FernetBox([key]).mark("b")
+    assert FernetBox([new_key()]).mark("a") != FernetBox([key]).mark("a")

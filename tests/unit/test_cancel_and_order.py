@@ -6,7 +6,7 @@ from longshore.domain.states import Trigger
 from longshore.errors import ConflictError, NotFoundError
 from longshore.models import App, Deployment
 from longshore.services import deployments, jobs
-from longshore.services.deployments import NewDeployment
+from longshore.services.asked import NewDeployment
 from longshore.testing import Behaviour
 
 CURRENT = {"current": True}

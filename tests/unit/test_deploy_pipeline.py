@@ -267,7 +267,6 @@ def test_build_folders_are_gone_afterwards(served):
 
 
 def test_every_state_is_told_as_an_event(served):
-    from longshore.services import deployments
 
     page = deployments.show_events(served.services, "hello", 1, limit=100, cursor=None)
     kinds = [event.kind for event in page.items]
@@ -323,7 +322,7 @@ def test_a_change_while_the_first_release_is_made_is_refused(stack):
     stack.create()
     stack.deploy()
     with pytest.raises(ConflictError, match="hello#1 is queued"):
-        deployments.reconfigure(stack.services, "hello", {"replicas": 3}, {}, "me")
+        stack.reconfigure({"replicas": 3})
 
 
 @pytest.mark.parametrize("key", ["LD_PRELOAD", "DOCKER_HOST", "PATH", "GODEBUG"])

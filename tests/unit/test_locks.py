@@ -84,13 +84,13 @@ def test_a_lock_with_an_end_says_when_that_is(app):
 def test_a_lock_refuses_a_change_of_configuration_that_would_become_a_deployment(app):
     lock(app)
     with pytest.raises(ConflictError, match="hello is locked by ci"):
-        deployments.reconfigure(app.services, "hello", {"replicas": 2}, {}, "anna")
+        app.reconfigure({"replicas": 2})
 
 
 def test_what_is_only_declared_is_no_deployment_and_stays_possible(stack):
     stack.create()
     lock(stack)
-    assert deployments.reconfigure(stack.services, "hello", {"replicas": 2}, {}, "anna") is None
+    assert stack.reconfigure({"replicas": 2}).replicas == 2
     assert apps.show(stack.services, "hello").replicas == 2
 
 

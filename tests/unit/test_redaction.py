@@ -61,3 +61,25 @@ def test_text_without_a_secret_stays_as_it_is(text):
 
 def test_short_values_are_not_masked():
     assert Redactor(["true", "8080"]).redact("debug=true port=8080") == "debug=true port=8080"
+
+
+@given(st.lists(SECRETS, min_size=2, max_size=4), st.binary(max_size=5))
+def test_no_line_of_several_passes_in_base64_or_url_encoded(lines, before):
+    redactor = Redactor(["\n".join(lines)])
+    pieces = {piece.strip() for one in lines for piece in one.splitlines()}
+    for line in (piece for piece in pieces if len(piece) >= 8):
+        raw = before + line.encode()
+        encoded, start = base64.b64encode(raw).decode(), len(before)
+        first, last = -(-start * 8 // 6), len(raw) * 8 // 6
+        assert encoded[first:last] not in redactor.redact(encoded)
+        assert quote(line, safe="") not in redactor.redact(f"?key={quote(line, safe='')}").replace(MASK, "\0")
+
+
+def test_values_that_overlap_are_hidden_together():
+    assert Redactor(["alphabeta-1", "beta-1-gamma"]).redact("<alphabeta-1-gamma>") == f"<{MASK}>"
+    assert Redactor(["alphabet", "omegaomega"]).redact("alphabetomegaomega!") == f"{MASK}{MASK}!"
+
+
+def test_a_long_certificate_costs_no_more_than_a_password():
+    redactor = Redactor(["\n".join(f"line {number} of a certificate that is long" for number in range(1500))])
+    assert redactor.redact("x" * 50_000 + "line 77 of a certificate that is long") == "x" * 50_000 + MASK

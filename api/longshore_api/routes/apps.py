@@ -2,13 +2,15 @@
 
 from flask import Response
 
+from longshore.domain.states import Trigger
 from longshore.services import apps, deployments, locks, replicas
 from longshore.services.apps import NewApp
+from longshore.services.asked import CURRENT, NewDeployment
 from longshore.services.tokens import Scope
 from longshore.services.views import AppView, DeploymentView
 from longshore.services.volume_views import DeletedAppView
 from longshore_api.access import caller, requires
-from longshore_api.answers import room, show
+from longshore_api.answers import room, show, show_change
 from longshore_api.idempotency import idempotent
 from longshore_api.schemas import AppBody, AppPage, AppPatch, AppPath, PageQuery, ReplicaPage
 from longshore_api.state import services
@@ -60,11 +62,8 @@ def update(path: AppPath, body: AppPatch) -> Response:
     if at_once or not (config or env):
         view = apps.change(services(), path.app, at_once)
     if config or env:
-        deployment = deployments.reconfigure(services(), path.app, config, env, caller().name)
-        if deployment is not None:
-            location = f"/v1/apps/{path.app}/deployments/{deployment.number}"
-            return show(deployment, 202, {"Location": location})
-        view = apps.show(services(), path.app)
+        wanted = NewDeployment(CURRENT, Trigger.API, caller().name, config, env)
+        return show_change(deployments.reconfigure(services(), path.app, wanted))
     return show(view)
 
 

@@ -6,9 +6,10 @@ from flask import Response, request
 
 from longshore.domain.specs import GitSource
 from longshore.domain.states import Trigger
-from longshore.services import cancelling, deployments, locks, rollbacks
-from longshore.services.deployments import NewDeployment
-from longshore.services.rollbacks import NewRollback
+from longshore.services import cancelling, deployments, locks, planning, rollbacks
+from longshore.services.asked import NewDeployment
+from longshore.services.planning import PlanView
+from longshore.services.rollbacks import NewRollback, RollbackView
 from longshore.services.tokens import Scope
 from longshore.services.views import DeploymentView
 from longshore_api import uploads
@@ -22,6 +23,7 @@ from longshore_api.schemas import (
     DeploymentSource,
     EventPage,
     PageQuery,
+    PlanQuery,
     RollbackBody,
 )
 from longshore_api.state import services
@@ -43,6 +45,7 @@ REQUEST_BODY: dict[str, Any] = {
                         },
                         "release": {"type": "integer", "description": "An older release instead of a source."},
                         "config": {"type": "object", "description": "Changes that go with it; a merge patch."},
+                        "plan_hash": {"type": "string", "description": "Refused (409) unless it is still this plan."},
                     },
                 }
             },
@@ -68,13 +71,17 @@ REQUEST_BODY: dict[str, Any] = {
 @api.post(
     "/apps/<app>/deployments",
     summary="Deploy a source, an image or an older release",
-    responses={202: DeploymentView},
+    responses={200: PlanView, 202: DeploymentView},
     openapi_extensions=REQUEST_BODY,
 )
 @requires(Scope.DEPLOY)
 @idempotent(202, location="/v1/apps/{app}/deployments/{number}")
-def create(path: AppPath) -> DeploymentView:
-    """Accepted also while the engine, Redis, the registry or the router is down: then it waits, and says for what."""
+def create(path: AppPath, query: PlanQuery) -> DeploymentView | PlanView:
+    """Accepted also while the engine, Redis, the registry or the router is down: then it waits, and says for what.
+
+    With `plan=true` nothing is done, and the answer (200) says what would be; an upload need not be sent for that."""
+    if query.plan:
+        return planning.show(services(), path.app, _read(plan=True))
     locks.refuse_deployment(services(), path.app)  # nobody uploads half a gigabyte to learn that it is refused
     new = _read()
     with uploads.gone_if_refused(services(), new.source):
@@ -92,13 +99,19 @@ def cancel(path: DeploymentPath) -> DeploymentView:
     return cancelling.cancel(services(), path.app, path.number, caller().name)
 
 
-@api.post("/apps/<app>/rollback", summary="Go back to an older release", responses={202: DeploymentView})
+@api.post(
+    "/apps/<app>/rollback",
+    summary="Go back to an older release",
+    responses={200: PlanView, 202: RollbackView},
+)
 @requires(Scope.DEPLOY)
 @idempotent(202, location="/v1/apps/{app}/deployments/{number}")
-def roll_back(path: AppPath, body: RollbackBody) -> DeploymentView:
+def roll_back(path: AppPath, query: PlanQuery, body: RollbackBody) -> RollbackView | PlanView:
     """Default: the last good one before the live one. Cancels what runs unless it switches already, supersedes what
-    waits, and never waits for a build."""
-    asked = NewRollback(Trigger(body.trigger), caller().name, release=body.release, force=body.force)
+    waits, and never waits for a build. `changes` names the fields and variables whose values change."""
+    asked = NewRollback(Trigger(body.trigger), caller().name, body.release, body.force, body.plan_hash)
+    if query.plan:
+        return rollbacks.plan(services(), path.app, asked)
     return rollbacks.roll_back(services(), path.app, asked)
 
 
@@ -123,9 +136,9 @@ def events(path: DeploymentPath, query: PageQuery) -> Response:
     return show(deployments.show_events(services(), path.app, path.number, limit=query.limit, cursor=query.cursor))
 
 
-def _read() -> NewDeployment:
+def _read(*, plan: bool = False) -> NewDeployment:
     if request.mimetype == "multipart/form-data":
-        return _from_upload()
+        return _from_upload(plan)
     return _from_json(DeploymentSource.model_validate(request.get_json()))
 
 
@@ -136,13 +149,13 @@ def _from_json(body: DeploymentSource) -> NewDeployment:
     return _new(body, source)
 
 
-def _from_upload() -> NewDeployment:
+def _from_upload(plan: bool) -> NewDeployment:
     body = DeploymentSource.model_validate_json(request.form.get("spec") or "{}")
     if body.source is not None or body.release is not None:
         raise uploads.one_of("the source is the uploaded file: `spec` cannot name another one")
-    return _new(body, uploads.accept(services()))
+    return _new(body, {"upload": ""} if plan else uploads.accept(services()))
 
 
 def _new(body: DeploymentSource, source: dict[str, Any]) -> NewDeployment:
     config, env = body.config.split() if body.config else ({}, {})
-    return NewDeployment(source, Trigger(body.trigger), caller().name, config, env)
+    return NewDeployment(source, Trigger(body.trigger), caller().name, config, env, plan_hash=body.plan_hash)

@@ -64,6 +64,10 @@ class DockerEngine:
         """An image on the host."""
         return images.find(self._connection, reference)
 
+    def image_ids(self) -> frozenset[str]:
+        """The ids of all images on the host."""
+        return images.ids(self._connection)
+
     def pull(self, reference: str, on_line: OnLine, stopped: Stopped) -> ImageFacts:
         """Pull an image."""
         return images.pull(self._connection, reference, self._credentials, on_line, stopped)

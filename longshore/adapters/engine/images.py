@@ -48,6 +48,12 @@ def find(connection: Connection, reference: str) -> ImageFacts | None:
             return None
 
 
+def ids(connection: Connection) -> frozenset[str]:
+    """The ids of all images on the host, those without a name too."""
+    with translated():
+        return frozenset(connection.client.images(quiet=True, all=True))
+
+
 def forget(connection: Connection, reference: str) -> None:
     """Take a tag away, or an image by id that no tag holds; what a container uses stays."""
     with translated():

@@ -58,16 +58,29 @@ def start(work: Work, stage: Stage) -> list[str]:
 
 
 def _have_release(work: Work) -> None:
-    """A built image has its release already. An image source is pulled; a configuration change takes what is live."""
+    """A built image has its release already. An image source is pulled; a configuration change takes what is live.
+    A restart makes no release: it takes the very one that is live."""
     with work.worker.db.read() as session:
         deployment = work.deployment(session)
         source, release = deployment.source, deployment.release
     if release is not None:
         _have_image(work, release)
+    elif "restart" in source:
+        _have_image(work, _adopt(work))
     elif "image" in source:
         _record(work, _pulled(work, source["image"]))
     else:
         _record(work, _of_release(work, source))
+
+
+def _adopt(work: Work) -> Release:
+    with work.worker.db.write() as session:
+        deployment = work.locked(session).deployment
+        live = deployment.app.release
+        if live is None:
+            raise AppError(f"{work.app} has no live release", code="no_release", hint="Deploy a source first.")
+        deployment.release, deployment.release_id = live, live.id
+        return live
 
 
 def _record(work: Work, image: releases.MadeImage) -> None:

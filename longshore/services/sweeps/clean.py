@@ -8,6 +8,7 @@ from longshore.domain.states import DEPLOYMENT_ENDED, JobKind, JobState, Replica
 from longshore.models import App, Deployment, Event, Job, KeptAnswer, Replica
 from longshore.services import removal, replicas, routing, volumes
 from longshore.services.context import WorkerServices
+from longshore.services.sweeps import images
 from longshore.services.work import folder_of
 
 UPLOAD_KEPT = 60.0  # seconds an upload may wait for its deployment to be written
@@ -16,8 +17,8 @@ ANSWERS_AT_ONCE = 1000  # so that the sweep after a long rest holds the database
 
 
 def clean(worker: WorkerServices) -> None:
-    """What lost is taken away: replicas nobody else removes, deleted apps, uploads no deployment needs; and volumes
-    that somebody named."""
+    """What lost is taken away: replicas nobody else removes, deleted apps, uploads no deployment needs, images of
+    releases long past, and volumes that somebody named."""
     _remove_losers(worker)
     if _finish_deletions(worker):
         routing.apply(worker)  # the name leads nowhere any more
@@ -25,6 +26,8 @@ def clean(worker: WorkerServices) -> None:
     _forget_uploads(worker)
     _forget_builds(worker)
     _forget_answers(worker)
+    images.let_go(worker)
+    images.look(worker)
 
 
 def _remove_losers(worker: WorkerServices) -> None:
