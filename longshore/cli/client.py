@@ -74,6 +74,10 @@ class Client:
             time.sleep(pause)
         return asking()
 
+    def patch(self, path: str, **content: Any) -> Any:
+        """What a change answered."""
+        return self._ask("PATCH", path, **content)
+
     def delete(self, path: str) -> Any:
         """Ask for something to be taken away."""
         return self._ask("DELETE", path)

@@ -22,6 +22,7 @@ ROOMS = {
     "queue": "queue",
     "lock": "queue",
     "unlock": "queue",
+    "maintenance": "traffic",
     "token": "tokens",
     "up": "stack",
     "down": "stack",

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longshore.domain.specs import HealthCheck, Resources
+from longshore.domain.specs import HealthCheck, Resources, Routing
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Release, Replica, Token
@@ -95,6 +95,8 @@ class AppView(BaseModel):
     weight: float
     max_rps: float | None
     queue: str
+    routing: Routing
+    maintenance: str | None
     lock: LockView | None
     created_at: datetime
 
@@ -270,6 +272,8 @@ def app_view(app: App, state: str, env_keys: list[str], url: str, lock: LockView
         weight=app.weight,
         max_rps=app.max_rps,
         queue=app.queue,
+        routing=app.rules,
+        maintenance=app.maintenance,
         lock=lock,
         created_at=app.created_at,
     )

@@ -38,8 +38,9 @@ class HAProxyRouter:
         """Serve exactly what ``desired`` says, read while nobody else writes."""
         with self._lock():
             table = desired()
-            before = self._write(config.render(table, self._key(), self._listens))
-            if not self._follow(table):
+            files = config.render(table, self._key(), self._listens)
+            before = self._write(files)
+            if not self._follow(table, config.mark(files)):
                 self._reload(before)
 
     def write(self, desired: Callable[[], RoutingTable]) -> None:
@@ -94,12 +95,12 @@ class HAProxyRouter:
                 replace_file(path, text)
         return before
 
-    def _follow(self, table: RoutingTable) -> bool:
+    def _follow(self, table: RoutingTable, mark: str) -> bool:
         """Bring the running router to the table by commands; whether it is there now."""
         try:
-            running = self._runtime.servers()
-            if _backends(table) != set(running) - {"nowhere"}:
+            if self._runtime.mark() != mark:
                 return False
+            running = self._runtime.servers()
             serving = config.serving(self._map(config.LIVE), self._map(config.SHARE))
             self._tell(_drains(table, running, leave=serving))  # no slot is switched to with a loser in it
             self._tell(_additions(table, running))
@@ -155,10 +156,6 @@ class HAProxyRouter:
 def _addresses(bind: str) -> list[str]:
     """Where it listens: our own probes always come by loopback."""
     return [bind] if bind in (LOOPBACK, EVERYWHERE) else [LOOPBACK, bind]
-
-
-def _backends(table: RoutingTable) -> set[str]:
-    return {config.backend(route.app, slot) for route in table for slot in ROUTE_SLOTS}
 
 
 def _by_backend(table: RoutingTable) -> dict[str, tuple[RouteServer, ...]]:
