@@ -2,12 +2,16 @@
 
 import socket
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import httpx
 import pytest
 from routed import CHECK, HOST, pid, table
 
+from longshore.domain.ports import AppRoute
 from longshore.domain.specs import Routing
 
 HOSTILE = "a \"b\" 'c' %[src] %{x} $HOME `id` \\ \\n # ; <script>alert(1)</script> &amp;\nsecond line ]]> %41 +?é"
@@ -211,3 +215,28 @@ def test_the_rules_are_the_apps_own(client, router, servers):
     other = replace(other, app="other", domains=("other.localhost",))
     router.apply(lambda: [closed, other])
     assert [client.get("/", headers={"host": "other.localhost"}).text for _ in range(5)] == ["new"] * 5
+
+
+def test_a_route_is_added_to_many_others_and_no_request_is_lost(router, servers, yard):
+    others = [
+        AppRoute(f"app{number}", (f"app{number}.localhost",), "a", {"a": (servers["new"],)}) for number in range(300)
+    ]
+    router.apply(lambda: [*table(servers, "a"), *others])
+    over, failed, served = threading.Event(), [], []
+
+    def load() -> None:
+        with httpx.Client(trust_env=False) as kept:
+            while not over.is_set():
+                answer = kept.get(f"http://127.0.0.1:{yard.settings.router_port}/", headers={"host": HOST})
+                (served if answer.status_code == 200 else failed).append(answer.status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(load) for _ in range(4)]
+        for number in range(3):
+            one = AppRoute(f"more{number}", (f"more{number}.localhost",), "a", {"a": (servers["new"],)})
+            router.apply(lambda one=one: [*table(servers, "a"), *others, one])
+            assert router.probe(None, f"more{number}.localhost", CHECK).status == 200
+        over.set()
+    assert [client.exception() for client in clients] == [None] * 4
+    assert failed == []
+    assert len(served) > 10
