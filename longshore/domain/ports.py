@@ -326,6 +326,10 @@ class Router(Protocol):
         """Requests and connections that stand on a server, in router processes before a reload too."""
         ...
 
+    def certificates(self) -> Mapping[str, str | None]:
+        """The operator's own certificates: file → why it is left out, or ``None``."""
+        ...
+
     def counters(self) -> Mapping[tuple[str, str], Counters]:
         """(app, slot) → what it was asked, our own probes included, in one look at all apps.
 

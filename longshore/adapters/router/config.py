@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from longshore.adapters.router import pages
 from longshore.domain.names import ROUTE_SLOTS
@@ -15,12 +16,18 @@ from longshore.domain.ports import AppRoute, RouteServer, RoutingTable
 
 CONFIG, HOSTS, LIVE, SHARE = "haproxy.cfg", "hosts.map", "live.map", "share.map"
 RATE, BODY, TIMEOUT = "max_rps.map", "max_body.map", "timeout.map"
-MAINTENANCE = "maintenance.map"
+MAINTENANCE, REDIRECT = "maintenance.map", "redirect.map"
 FOLDER = "/etc/longshore"  # where the container sees them
 SOCKETS = "/run/longshore"
 CHECK = "check inter 2s fall 2 rise 1"  # connects only; whether an app is well is the health check's business
+HTTPS = 443
 RATE_LIMIT = 1_000_000  # nobody asks more of one router: a limit above is none
 
+_CERTIFICATES = re.compile(rf" ssl crt {FOLDER}/(\S+)/ ")
+_REDIRECT = """\
+    http-request redirect code 308 location https://%[req.hdr(host),field(1,:),lower]{port}%[pathq] \
+if wants_tls !ours !{{ ssl_fc }}
+"""
 _MARK = re.compile(r"^    description (\w+)$", re.MULTILINE)
 _HEAD = """\
 # Written by Longshore from its database; changes made here are lost.
@@ -28,6 +35,7 @@ global
     stats socket {sockets}/admin.sock mode 600 level admin
     maxconn 8000
     hard-stop-after 1h
+    ssl-default-bind-options ssl-min-ver TLSv1.2
     description {mark}
 
 defaults base
@@ -51,6 +59,7 @@ frontend apps
 {binds}
     http-request del-header ^(x[-_]forwarded[-_].*|forwarded|x[-_]real[-_]ip)$ -m reg
     http-request set-header x-forwarded-proto http
+    http-request set-header x-forwarded-proto https if {{ ssl_fc }}
     http-request set-header x-real-ip %[src]
     http-request set-var(txn.app) req.hdr(host),field(1,:),lower,map_str({folder}/hosts.map,_)
     http-request set-var(txn.live) var(txn.app),map_str({folder}/live.map,_)
@@ -70,7 +79,8 @@ frontend apps
     acl unknown var(txn.app) -m str _
     acl not_live var(txn.slot) -m str _
     http-request return status 404 content-type text/plain string "no app answers on this host name\\n" if unknown
-    http-request set-var(txn.maintenance) var(txn.app),map_str({folder}/maintenance.map)
+    acl wants_tls var(txn.app),map_str({folder}/redirect.map) -m found
+{redirect}    http-request set-var(txn.maintenance) var(txn.app),map_str({folder}/maintenance.map)
     acl closed var(txn.maintenance) -m found
     http-request return status 503 content-type {type} hdr Retry-After 60 hdr Cache-Control no-store \
 lf-file {folder}/maintenance.html if closed !ours
@@ -105,17 +115,43 @@ defaults apps from base
 """
 
 
-def render(table: RoutingTable, key: str, listens: Sequence[str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Tls:
+    """Where it listens for TLS, and the folder of certificates below its own."""
+
+    port: int
+    listens: tuple[str, ...]
+    folder: str
+
+    def binds(self) -> list[str]:
+        """A client that names a host without a certificate is refused."""
+        crt = f"{FOLDER}/{self.folder}/"
+        return [f"{address} ssl crt {crt} alpn h2,http/1.1 strict-sni" for address in self.listens]
+
+    def redirect(self) -> str:
+        """The rules for those who came without it."""
+        return _REDIRECT.format(folder=FOLDER, port="" if self.port == HTTPS else f":{self.port}")
+
+
+def render(table: RoutingTable, key: str, listens: Sequence[str], tls: Tls | None = None) -> dict[str, str]:
     """File name → text. The same table gives the same text. ``listens``: addresses with ports."""
     backends = [(route, slot) for route in table for slot in ROUTE_SLOTS]
-    mark = _mark_of([_head(key, listens, ""), pages.files(), [backend(route.app, slot) for route, slot in backends]])
-    text = _head(key, listens, mark) + "".join(_backend(*one) for one in backends)
+    mark = _mark_of(
+        [_head(key, listens, tls, ""), pages.files(), [backend(route.app, slot) for route, slot in backends]]
+    )
+    text = _head(key, listens, tls, mark) + "".join(_backend(*one) for one in backends)
     return {CONFIG: text, **pages.files(), **{name: _map(entries) for name, entries in maps(table).items()}}
 
 
 def mark(files: Mapping[str, str]) -> str:
     """What tells whether a running router has read these files, but for what it can be told while it runs."""
     found = _MARK.search(files[CONFIG])
+    return found[1] if found else ""
+
+
+def certificates_of(files: Mapping[str, str]) -> str:
+    """The folder of certificates that a configuration names; empty for none."""
+    found = _CERTIFICATES.search(files[CONFIG])
     return found[1] if found else ""
 
 
@@ -126,6 +162,7 @@ def maps(table: RoutingTable) -> dict[str, dict[str, str]]:
         RATE: {route.app: str(_rate(route.max_rps)) for route in table if route.max_rps},
         BODY: {route.app: str(route.routing.max_body) for route in table if route.routing.max_body},
         TIMEOUT: {route.app: str(round(route.routing.timeout * 1000)) for route in table if route.routing.timeout},
+        REDIRECT: {route.app: "1" for route in table if route.routing.redirect_https},
         HOSTS: hosts(table),
         SHARE: share(table),
         LIVE: live(table),
@@ -167,14 +204,15 @@ def slot_of(name: str) -> tuple[str, str]:
     return app, slot
 
 
-def _head(key: str, listens: Sequence[str], mark: str) -> str:
+def _head(key: str, listens: Sequence[str], tls: Tls | None, mark: str) -> str:
     return _HEAD.format(
         folder=FOLDER,
         sockets=SOCKETS,
         key=key,
         mark=mark,
         type=pages.TYPE,
-        binds="\n".join(f"    bind {address}" for address in listens),
+        binds="\n".join(f"    bind {address}" for address in [*listens, *(tls.binds() if tls else ())]),
+        redirect=tls.redirect() if tls else "",
         errors="\n".join(
             f"    http-error status {status} content-type {pages.TYPE} file {FOLDER}/{pages.name(status)}"
             for status in pages.ERRORS
