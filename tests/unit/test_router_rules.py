@@ -1,13 +1,16 @@
 """What an app may ask of the router, and that nothing a user writes means anything to it."""
 
 import string
+from types import SimpleNamespace
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from longshore.adapters.router import config, pages
+from longshore.adapters.router import certificates, config, pages
+from longshore.cli.diagnosis import CHECKS
 from longshore.domain.ports import AppRoute
 from longshore.domain.specs import Maintenance, Routing
+from longshore.errors import LongshoreError
 
 HOSTILE = [
     'a"b',
@@ -79,3 +82,32 @@ def test_a_message_is_plain_text_of_some_length(wrong):
 def test_limits_are_checked(wrong):
     with pytest.raises(ValidationError):
         Routing.model_validate(wrong)
+
+
+# Certificates
+
+
+@pytest.mark.parametrize(
+    ("port", "found", "fact"),
+    [(None, {}, "none: TLS is off"), (8443, {"shop.pem": None}, "1, on port 8443"), (8443, {}, "0, on port 8443")],
+)
+def test_doctor_counts_certificates(port, found, fact):
+    assert CHECKS["certificates"](services_with(port, found)) == fact
+
+
+def test_doctor_names_the_bad_ones():
+    with pytest.raises(LongshoreError, match="old.pem: it is no readable PEM file") as caught:
+        CHECKS["certificates"](services_with(8443, {"shop.pem": None, "old.pem": "it is no readable PEM file"}))
+    assert "left out" in caught.value.hint
+
+
+def services_with(port, found):
+    return SimpleNamespace(settings=SimpleNamespace(tls_port=port), router=SimpleNamespace(certificates=lambda: found))
+
+
+def test_a_folder_that_is_not_there_holds_no_certificates(tmp_path):
+    assert certificates.problems(tmp_path / "nowhere") == {}
+    name = certificates.place(tmp_path / "nowhere", tmp_path)
+    assert list((tmp_path / name).iterdir()) == []
+    certificates.sweep(tmp_path, keep="")
+    assert list(tmp_path.iterdir()) == []
