@@ -96,7 +96,7 @@ def test_doctor_counts_certificates(port, found, fact):
 
 
 def test_doctor_names_the_bad_ones():
-    with pytest.raises(LongshoreError, match="old.pem: it is no readable PEM file") as caught:
+    with pytest.raises(LongshoreError, match=r"old\.pem: it is no readable PEM file") as caught:
         CHECKS["certificates"](services_with(8443, {"shop.pem": None, "old.pem": "it is no readable PEM file"}))
     assert "left out" in caught.value.hint
 
