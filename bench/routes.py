@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection as Connected
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, standing(Path(home)) as (router, port), answering() as app:
         table = [route(number, app) for number in range(given.routes)]
         router.apply(lambda: table)
-        load = Load(port)
-        times = [added(router, table, app) for _ in range(given.additions)]
-        asked, lost = load.end()
+        with asking(port) as load:
+            times = [added(router, table, app) for _ in range(given.additions)]
+        asked, lost = load.recv()
     took = " ".join(f"{one * 1000:.0f}" for one in times)
     print(f"a route added to {given.routes} others: median {statistics.median(times) * 1000:.0f} ms ({took})")
     print(f"meanwhile {asked} requests over 8 kept connections, {lost} lost")
@@ -90,11 +92,42 @@ class Load:
 
 
 @contextmanager
+def asking(port: int) -> Iterator[Connected]:
+    """The load, in a process of its own; what it came to can be received at the end."""
+    ours, theirs = Pipe()
+    process = Process(target=ask, args=(port, theirs))
+    process.start()
+    ours.recv()
+    yield ours
+    ours.send("over")
+    process.join()
+
+
+def ask(port: int, line: Connected) -> None:
+    """Ask until somebody says that it is over."""
+    load = Load(port)
+    line.send("begun")
+    line.recv()
+    line.send(load.end())
+
+
+@contextmanager
 def answering() -> Iterator[RouteServer]:
-    """An app that answers at once, on this host."""
+    """An app in a process of its own."""
+    ours, theirs = Pipe()
+    process = Process(target=answer, args=(theirs,), daemon=True)
+    process.start()
+    yield RouteServer("g1.web.1", "127.0.0.1", ours.recv())
+    process.terminate()
+    process.join()
+
+
+def answer(line: Connected) -> None:
+    """Answer at once, on a port of this host that is told."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # head and body in one packet
 
         def do_GET(self) -> None:
             self.send_response(200)
@@ -112,9 +145,8 @@ def answering() -> Iterator[RouteServer]:
             return  # the router's own checks connect and leave without a word
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield RouteServer("g1.web.1", "127.0.0.1", server.server_port)
-        server.shutdown()
+        line.send(server.server_port)
+        server.serve_forever()
 
 
 @contextmanager
