@@ -56,9 +56,7 @@ def open_worker_services(settings: Settings) -> Iterator[WorkerServices]:
             engine=DockerEngine(connection, network, _credentials(settings)),
             builder=Ladder(connection, BuildLimits(connection, settings), settings.build_rung),
             registry=HttpRegistry(settings),
-            router=HAProxyRouter(
-                settings.root / "router", settings.sockets / "router", settings.router_port, str(settings.router_bind)
-            ),
+            router=_router(settings),
             prober=SocketProber(),
             parts=DockerStackParts(connection, network, settings),
             random=Random(),  # noqa: S311 - spreads retries, guards nothing
@@ -79,6 +77,12 @@ def git_rules(settings: Settings) -> GitRules:
         allow_local=settings.git_allow_local,
         timeout=settings.git_timeout,
     )
+
+
+def _router(settings: Settings) -> HAProxyRouter:
+    tls = (settings.tls_port, settings.certificate_folder) if settings.tls_port else None
+    folder, sockets = settings.root / "router", settings.sockets / "router"
+    return HAProxyRouter(folder, sockets, settings.router_port, str(settings.router_bind), tls)
 
 
 def _credentials(settings: Settings) -> Credentials:

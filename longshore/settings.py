@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     router_bind: IPv4Address = Field(
         IPv4Address("127.0.0.1"), description="Where the router listens; 0.0.0.0: everywhere."
     )
+    tls_port: Port | None = Field(None, description="The router over TLS, with your certificates; default: off.")
+    certificates: Path | None = Field(
+        None,
+        description="Folder of *.pem files (chain and key), chosen by host name; default: certificates in the home.",
+    )
     registry_port: Port = Field(5001, description="The stack's own registry, on loopback.")
 
     # What it stands on
@@ -125,6 +130,11 @@ class Settings(BaseSettings):
         mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:8]
         base = Path("/run") if os.access("/run", os.W_OK) else Path("/tmp")  # noqa: S108 - made with mode 700
         return base / f"longshore-{self.stack}-{mark}"
+
+    @property
+    def certificate_folder(self) -> Path:
+        """Where the operator's own certificates are."""
+        return self.certificates or self.root / "certificates"
 
     @property
     def shutdown_limit(self) -> float:

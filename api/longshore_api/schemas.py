@@ -17,11 +17,13 @@ from longshore.domain.specs import (
     Hardening,
     HealthCheck,
     Hooks,
+    Maintenance,
     OneOff,
     Port,
     Process,
     ProcessName,
     Resources,
+    Routing,
     Seconds,
     Source,
     Strategy,
@@ -92,6 +94,7 @@ class AppBody(ConfigPatch):
     weight: Weight = 1.0
     max_rps: MaxRps | None = None
     queue: QueueRule = "newest"
+    routing: Routing = Field(default_factory=Routing)
 
 
 class AppPatch(ConfigPatch):
@@ -101,6 +104,8 @@ class AppPatch(ConfigPatch):
     weight: Weight | None = None
     max_rps: MaxRps | None = None
     queue: QueueRule | None = None
+    routing: Routing | None = None
+    maintenance: Maintenance | None = None
 
     def of_the_app(self) -> dict[str, Any]:
         """The changes that take effect at once."""

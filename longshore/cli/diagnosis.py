@@ -82,6 +82,17 @@ def _router(services: WorkerServices) -> str:
     return f"http://127.0.0.1:{services.settings.router_port}"
 
 
+def _certificates(services: WorkerServices) -> str:
+    port, found = services.settings.tls_port, services.router.certificates()
+    if port is None:
+        return "none: TLS is off"
+    bad = [f"{name}: {problem}" for name, problem in found.items() if problem]
+    if bad:
+        hint = "These are left out; each file holds a full chain and its key, unlocked."
+        raise LongshoreError("; ".join(bad), hint=hint)
+    return f"{len(found)}, on port {port}"
+
+
 def _disk(services: WorkerServices) -> str:
     disk.need_room(services)
     return f"{services.files.free_bytes() / GiB:.0f} GiB free"
@@ -97,5 +108,6 @@ CHECKS: dict[str, Callable[[WorkerServices], str]] = {
     "build limits": _limits,
     "registry": _registry,
     "router": _router,
+    "certificates": _certificates,
     "disk": _disk,
 }

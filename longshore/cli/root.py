@@ -28,6 +28,7 @@ ROOMS = {
     "queue": "queue",
     "lock": "queue",
     "unlock": "queue",
+    "maintenance": "traffic",
     "token": "tokens",
     "up": "stack",
     "down": "stack",

@@ -32,6 +32,8 @@ def status(app: str, as_json: bool) -> None:
     if as_json:
         return show_json({"app": facts, "replicas": replicas, "latest_deployment": latest[0] if latest else None})
     click.echo(f"{facts['name']} is {facts['state']}, release {facts['release'] or '-'}, {where(facts['url'])}")
+    if facts["maintenance"]:
+        click.echo(f"in maintenance: {facts['maintenance']}")
     click.echo(f"processes: {processes_of(facts)}")
     click.echo(f"{lock_of(facts)}\n" if facts["lock"] else "")
     rows = [

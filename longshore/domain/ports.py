@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from longshore.domain.specs import HealthCheck, Resources
+from longshore.domain.specs import HealthCheck, Resources, Routing
 from longshore.domain.tree import SourceTree
 
 OnLine = Callable[[str], None]
@@ -312,7 +312,8 @@ class RouteServer:
 class AppRoute:
     """Host names → the live slot, and what stands in each of the two slots.
 
-    ``share``: how many in a thousand requests go to the slot that is not live.
+    ``share``: how many in a thousand requests go to the slot that is not live. ``maintenance``: what is answered
+    instead of the app. ``max_rps``: requests a second before others are refused.
     """
 
     app: str
@@ -320,6 +321,9 @@ class AppRoute:
     live: str | None
     servers: Mapping[str, tuple[RouteServer, ...]]
     share: int = 0
+    routing: Routing = field(default_factory=Routing)
+    max_rps: float | None = None
+    maintenance: str | None = None
 
 
 RoutingTable = Sequence[AppRoute]
@@ -368,6 +372,10 @@ class Router(Protocol):
 
     def sessions(self, app: str, slot: str, server: str) -> int:
         """Requests and connections that stand on a server, in router processes before a reload too."""
+        ...
+
+    def certificates(self) -> Mapping[str, str | None]:
+        """The operator's own certificates: file → why it is left out, or ``None``."""
         ...
 
     def counters(self) -> Mapping[tuple[str, str], Counters]:

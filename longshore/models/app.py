@@ -7,7 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, St
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from longshore.domain.names import default_domain
-from longshore.domain.specs import Config
+from longshore.domain.specs import Config, Routing
 from longshore.models.base import Base, Instant
 
 if TYPE_CHECKING:
@@ -81,3 +81,8 @@ class App(Base):
     def declared(self) -> Config:
         """Its configuration, typed."""
         return Config.model_validate(self.config)
+
+    @property
+    def rules(self) -> Routing:
+        """The limits of its route, typed."""
+        return Routing.model_validate(self.routing)

@@ -35,6 +35,7 @@ class NewApp:
     weight: float = 1.0
     max_rps: float | None = None
     queue: str = "newest"
+    routing: dict[str, Any] = field(default_factory=dict)
 
 
 def create(services: Services, new: NewApp) -> AppView:
@@ -52,6 +53,7 @@ def create(services: Services, new: NewApp) -> AppView:
                 weight=new.weight,
                 max_rps=new.max_rps,
                 queue=new.queue,
+                routing=new.routing,
                 generation=_last_generation(session, new.name),
                 created_at=services.clock.now(),
             )
@@ -87,13 +89,13 @@ def show_all(services: Services, *, only: str | None, limit: int, cursor: str | 
 
 
 def change(services: Services, name: str, changes: dict[str, Any]) -> AppView:
-    """Change what belongs to the app itself (domains, weight, max_rps, queue): at once."""
+    """Change what belongs to the app itself (domains, weight, max_rps, queue, routing, maintenance): at once."""
     with services.db.write() as session:
         app = lock(session, name)
         if "domains" in changes:
             refuse_taken_domains(session, changes["domains"] or [default_domain(name)], except_for=app.id)
         for key, value in changes.items():
-            setattr(app, key, _unless_null(key, value))
+            setattr(app, key, _changed(app, key, value))
         tell(services, session, app, "app.changed", fields=sorted(changes))
         session.flush()
         view = view_of(services, session, app)
@@ -193,8 +195,12 @@ def _missing(name: str) -> App:
     raise NotFoundError(f"there is no app named {name[:60]}", hint="`longshore apps` shows those there are.")
 
 
+def _changed(app: App, key: str, value: Any) -> Any:
+    return merge_patch(app.routing, value) if key == "routing" and value else _unless_null(key, value)
+
+
 def _unless_null(key: str, value: Any) -> Any:
-    return {"domains": [], "weight": 1.0, "queue": "newest"}.get(key) if value is None else value
+    return {"domains": [], "weight": 1.0, "queue": "newest", "routing": {}}.get(key) if value is None else value
 
 
 def tell(services: Services, session: Session, app: App, kind: str, **facts: Any) -> None:

@@ -29,6 +29,9 @@ def table(worker: WorkerServices) -> RoutingTable:
                 live=app.live_slot,
                 servers={slot: tuple(servers.get((app.id, slot), ())) for slot in ROUTE_SLOTS},
                 share=app.share,
+                routing=app.rules,
+                max_rps=app.max_rps,
+                maintenance=app.maintenance,
             )
             for app in apps
             if _routed(app, servers)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from longshore.domain.shown_source import shown_source
-from longshore.domain.specs import HealthCheck, Process, Resources, Strategy
+from longshore.domain.specs import HealthCheck, Process, Resources, Routing, Strategy
 from longshore.domain.states import CancelEffect
 from longshore.domain.waits import IN_LINE, Wait
 from longshore.models import App, Deployment, Event, Job, Replica, Token
@@ -102,6 +102,8 @@ class AppView(BaseModel):
     weight: float
     max_rps: float | None
     queue: str
+    routing: Routing
+    maintenance: str | None
     lock: LockView | None
     created_at: datetime
 
@@ -266,6 +268,8 @@ def app_view(app: App, state: str, env_keys: list[str], url: str | None, lock: L
         weight=app.weight,
         max_rps=app.max_rps,
         queue=app.queue,
+        routing=app.rules,
+        maintenance=app.maintenance,
         lock=lock,
         created_at=app.created_at,
     )

@@ -41,7 +41,7 @@ LOOKS: Mapping[str, frozenset[str]] = {
     "engine": frozenset({"facts", "find_image", "image_ids", "find", "containers", "output", "listeners", "volumes"}),
     "builder": frozenset({"rung", "limits"}),
     "registry": frozenset({"prefix", "digest", "ping"}),
-    "router": frozenset({"probe", "sessions", "counters", "ping"}),
+    "router": frozenset({"probe", "sessions", "certificates", "counters", "ping"}),
 }
 
 

@@ -57,6 +57,10 @@ class FakeRouter:
         """What the test says stands on a server."""
         return 0 if self.down else self.held.get((app, slot, server), 0)
 
+    def certificates(self) -> dict[str, str | None]:
+        """None: it speaks no TLS."""
+        return {}
+
     def counters(self) -> dict[tuple[str, str], Counters]:
         """What its probes came to, or what the test says instead."""
         self.ping()

@@ -71,6 +71,14 @@ def test_a_lock_and_its_end(command, live):
     assert command("unlock", "hello").output == "hello is not locked.\n"
 
 
+def test_maintenance_is_switched_on_and_off(command, live):
+    said = command("maintenance", "hello", "on", "Back at 14:00").output
+    assert said == "hello is in maintenance: Back at 14:00\n"
+    assert "in maintenance: Back at 14:00" in command("status", "hello").output
+    assert command("maintenance", "hello", "off").output == "hello answers for itself.\n"
+    assert "come back" in json.loads(command("maintenance", "hello", "on", "--json").output)["maintenance"]
+
+
 def test_a_lock_that_lets_in_until_an_instant(command, live):
     view = json.loads(
         command("lock", "hello", "freeze", "--wait", "--until", "2026-01-01T16:00+02:00", "--json").output

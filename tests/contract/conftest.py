@@ -7,16 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from docker.errors import APIError
 from postgres import Cluster
+from routed import HOST as APP_HOST
+from routed import AppServer, alive, table, until
 
 from longshore.adapters.db import SqlDatabase
 from longshore.adapters.engine import Connection, DockerEngine, DockerStackParts
 from longshore.adapters.engine.images import Credentials
 from longshore.adapters.engine.network import StackNetwork
+from longshore.adapters.router import HAProxyRouter
 from longshore.adapters.schema import migrate
 from longshore.domain.names import LABEL_STACK
+from longshore.domain.ports import RouteServer
 from longshore.settings import Settings
 
 HOST = "unix:///var/run/docker.sock"
@@ -105,3 +110,58 @@ def database(empty: SqlDatabase) -> SqlDatabase:
     """A database with the schema; every fixture of a fake stack stands on it here."""
     migrate(empty)
     return empty
+
+
+@pytest.fixture(scope="module")
+def apps(yard: Yard) -> Iterator[dict[str, AppServer]]:
+    """Two versions of an app on this host, where the router's network reaches them."""
+    gateway = yard.network.ensure().reserved[0]
+    made = {name: AppServer(name, gateway) for name in ("old", "new")}
+    yield made
+    for server in made.values():
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def servers(apps: dict[str, AppServer]) -> dict[str, RouteServer]:
+    """The same as the router knows them."""
+    return {
+        name: RouteServer(f"g{number}.web.1", *app.server_address[:2])  # type: ignore[arg-type]
+        for number, (name, app) in enumerate(apps.items(), 1)
+    }
+
+
+@pytest.fixture(scope="module")
+def router(yard: Yard) -> Iterator[HAProxyRouter]:
+    """A real router, made the way a stack makes it."""
+    settings = yard.settings
+    ours = HAProxyRouter(settings.root / "router", settings.sockets / "router", settings.router_port)
+    ours.write(list)
+    yard.parts.ensure()
+    until(lambda: alive(ours))
+    yield ours
+    ours._client.close()
+
+
+@pytest.fixture
+def both(router: HAProxyRouter, servers: dict[str, RouteServer]) -> HAProxyRouter:
+    """Both versions stand, the old one is live."""
+    router.apply(lambda: table(servers, "a"))
+    return router
+
+
+@pytest.fixture
+def client(yard: Yard) -> Iterator[httpx.Client]:
+    """Asks by the way everybody comes. Each request has a connection of its own: one that was kept may be the last
+    answer of an old process."""
+    url = f"http://127.0.0.1:{yard.settings.router_port}"
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=url, headers={"host": APP_HOST}, trust_env=False, limits=limits) as client:
+        yield client
+
+
+@pytest.fixture
+def ask(client: httpx.Client) -> Callable[..., httpx.Response]:
+    """One request."""
+    return lambda path="/", host=APP_HOST: client.get(path, headers={"host": host})

@@ -1,121 +1,20 @@
 """The router with a real HAProxy in a stack of its own, made the way a stack makes it."""
 
-import http.server
 import socket
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
+from routed import CHECK, HOST, alive, pid, table, until
 
 from longshore.adapters.listening import is_taken
 from longshore.adapters.probing import SocketProber
 from longshore.adapters.router import HAProxyRouter
-from longshore.domain.ports import AppRoute, Counters, RouteServer
+from longshore.domain.ports import AppRoute, Counters
 from longshore.domain.specs import HealthCheck
 from longshore.errors import PartDownError, PlatformError
 from longshore.testing import FakeRouter
-
-CHECK = HealthCheck()
-HOST = "hello.localhost"
-
-
-class QuietServer(http.server.ThreadingHTTPServer):
-    """The router's own checks connect and leave without a word: nothing to print."""
-
-    def handle_error(self, request, client_address):
-        pass
-
-
-def answering(name: str, address: str) -> http.server.ThreadingHTTPServer:
-    """An app outside any container, that says its name; ``/slow`` takes a second."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if self.path == "/slow":
-                time.sleep(1)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(name)))
-            self.end_headers()
-            self.wfile.write(name.encode())
-
-        def log_message(self, *_) -> None:
-            return
-
-    server = QuietServer((address, 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-@pytest.fixture(scope="module")
-def servers(yard) -> Iterator[dict[str, RouteServer]]:
-    """Two versions of an app on this host, where the router's network reaches them."""
-    gateway = yard.network.ensure().reserved[0]
-    made = {name: answering(name, gateway) for name in ("old", "new")}
-    yield {
-        name: RouteServer(f"g{number}.web.1", gateway, made[name].server_address[1])
-        for number, name in enumerate(made, 1)
-    }
-    for server in made.values():
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def router(yard, servers) -> Iterator[HAProxyRouter]:
-    settings = yard.settings
-    ours = HAProxyRouter(settings.root / "router", settings.sockets / "router", settings.router_port)
-    ours.write(list)
-    yard.parts.ensure()
-    until(lambda: alive(ours))
-    yield ours
-    ours._client.close()
-
-
-def alive(router: HAProxyRouter) -> bool:
-    try:
-        router.ping()
-    except PartDownError:
-        return False
-    return True
-
-
-def until(condition) -> None:
-    end = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def ask(yard):
-    """One request by the way everybody comes."""
-    limits = httpx.Limits(max_keepalive_connections=0)  # one that was kept may be the last answer of an old process
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{yard.settings.router_port}", trust_env=False, limits=limits
-    ) as client:
-        yield lambda path="/", host=HOST: client.get(path, headers={"host": host})
-
-
-def table(servers, live: str | None, a=("old",), b=("new",), leaving=(), share=0) -> list[AppRoute]:
-    def named(names) -> tuple[RouteServer, ...]:
-        return tuple(
-            RouteServer(s.name, s.address, s.port, draining=name in leaving)
-            for name, s in ((name, servers[name]) for name in names)
-        )
-
-    return [AppRoute("hello", (HOST,), live, {"a": named(a), "b": named(b)}, share)]
-
-
-@pytest.fixture
-def both(router, servers) -> HAProxyRouter:
-    """Both versions stand, the old one is live."""
-    router.apply(lambda: table(servers, "a"))
-    return router
 
 
 def test_an_app_is_added_and_answers(router, servers, ask):
@@ -131,9 +30,9 @@ def test_the_switch_and_the_way_back(both, servers, ask):
 
 
 def test_the_switch_is_no_reload(both, servers):
-    before = _pid(both)
+    before = pid(both)
     both.apply(lambda: table(servers, "b"))
-    assert _pid(both) == before
+    assert pid(both) == before
 
 
 def test_a_host_name_that_is_nobodys_is_a_404(both, ask):
@@ -164,10 +63,10 @@ def _share_of(router: HAProxyRouter | FakeRouter, probes: int) -> float:
 
 
 def test_a_share_of_the_requests_goes_to_the_other_slot(both, servers):
-    before = _pid(both)
+    before = pid(both)
     both.apply(lambda: table(servers, "a", share=100))
     assert abs(_share_of(both, 2000) - 0.1) < 0.03
-    assert _pid(both) == before
+    assert pid(both) == before
 
 
 def test_a_share_of_nothing_and_a_share_of_all(both, servers):
@@ -283,14 +182,10 @@ def test_whoever_dies_between_two_commands_leaves_what_the_next_look_completes(r
                 deaths += 1
             else:
                 break
-        before = _pid(router)
+        before = pid(router)
         router.apply(lambda: table(servers, "b"))
-        assert (ask().text, _pid(router)) == ("new", before), f"died after {lives} commands"
+        assert (ask().text, pid(router)) == ("new", before), f"died after {lives} commands"
     assert deaths > 8
-
-
-def _pid(router: HAProxyRouter) -> list[str]:
-    return [line for line in router._runtime.ask("show info").splitlines() if line.startswith("Pid")]
 
 
 def _until_more(served: list[str], count: int) -> None:

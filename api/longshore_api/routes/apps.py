@@ -32,6 +32,7 @@ def create(body: AppBody) -> AppView:
         weight=body.weight,
         max_rps=body.max_rps,
         queue=body.queue,
+        routing=body.routing.model_dump(mode="json", exclude_defaults=True),
     )
     return apps.create(services(), new)
 

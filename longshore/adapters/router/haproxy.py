@@ -11,7 +11,7 @@ import httpx
 
 from longshore.adapters.files import replace_file
 from longshore.adapters.probing import ask
-from longshore.adapters.router import config
+from longshore.adapters.router import certificates, config
 from longshore.adapters.router.runtime import LiveServer, Runtime
 from longshore.domain.names import ROUTE_SLOTS
 from longshore.domain.ports import Answer, Counters, RouteServer, RoutingTable
@@ -26,11 +26,14 @@ Running = dict[str, dict[str, LiveServer]]
 class HAProxyRouter:
     """One router of one stack; its lock is a file, so all workers of this host take turns."""
 
-    def __init__(self, folder: Path, sockets: Path, port: int, bind: str = LOOPBACK) -> None:
+    def __init__(
+        self, folder: Path, sockets: Path, port: int, bind: str = LOOPBACK, tls: tuple[int, Path] | None = None
+    ) -> None:
         self._folder = folder
         self._runtime = Runtime(sockets)
         self._port = port
-        self._listens = [f"{address}:{port}" for address in _addresses(bind)]
+        self._bind = bind
+        self._tls = tls  # a port and a folder of certificates
         self._threads = threading.Lock()
         self._client = httpx.Client(verify=False, trust_env=False, follow_redirects=False)  # noqa: S501 - http only
 
@@ -38,14 +41,16 @@ class HAProxyRouter:
         """Serve exactly what ``desired`` says, read while nobody else writes."""
         with self._lock():
             table = desired()
-            before = self._write(config.render(table, self._key(), self._listens))
-            if not self._follow(table):
+            files = self._render(table)
+            before = self._write(files)
+            if not self._follow(table, config.mark(files)):
                 self._reload(before)
+            certificates.sweep(self._folder, keep=config.certificates_of(files))
 
     def write(self, desired: Callable[[], RoutingTable]) -> None:
         """The files only: what a router that starts will serve."""
         with self._lock():
-            self._write(config.render(desired(), self._key(), self._listens))
+            self._write(self._render(desired()))
 
     def probe(self, slot: str | None, host: str, check: HealthCheck) -> Answer:
         """One request by the way every request comes."""
@@ -74,6 +79,17 @@ class HAProxyRouter:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed, also by a crash
             yield
 
+    def certificates(self) -> dict[str, str | None]:
+        """What is in the folder, and what is wrong with it."""
+        return certificates.problems(self._tls[1]) if self._tls else {}
+
+    def _render(self, table: RoutingTable) -> dict[str, str]:
+        tls = None
+        if self._tls:
+            port, folder = self._tls
+            tls = config.Tls(port, tuple(_listens(self._bind, port)), certificates.place(folder, self._folder))
+        return config.render(table, self._key(), _listens(self._bind, self._port), tls)
+
     def _key(self) -> str:
         """What tells our own probes from everybody's requests; made once per stack."""
         path = self._folder / KEY_FILE
@@ -94,12 +110,12 @@ class HAProxyRouter:
                 replace_file(path, text)
         return before
 
-    def _follow(self, table: RoutingTable) -> bool:
+    def _follow(self, table: RoutingTable, mark: str) -> bool:
         """Bring the running router to the table by commands; whether it is there now."""
         try:
-            running = self._runtime.servers()
-            if _backends(table) != set(running) - {"nowhere"}:
+            if self._runtime.mark() != mark:
                 return False
+            running = self._runtime.servers()
             serving = config.serving(self._map(config.LIVE), self._map(config.SHARE))
             self._tell(_drains(table, running, leave=serving))  # no slot is switched to with a loser in it
             self._tell(_additions(table, running))
@@ -152,13 +168,10 @@ class HAProxyRouter:
             raise PlatformError(f"the router refuses its configuration: {problem[-500:]}", code="router_config")
 
 
-def _addresses(bind: str) -> list[str]:
+def _listens(bind: str, port: int) -> list[str]:
     """Where it listens: our own probes always come by loopback."""
-    return [bind] if bind in (LOOPBACK, EVERYWHERE) else [LOOPBACK, bind]
-
-
-def _backends(table: RoutingTable) -> set[str]:
-    return {config.backend(route.app, slot) for route in table for slot in ROUTE_SLOTS}
+    addresses = [bind] if bind in (LOOPBACK, EVERYWHERE) else [LOOPBACK, bind]
+    return [f"{address}:{port}" for address in addresses]
 
 
 def _by_backend(table: RoutingTable) -> dict[str, tuple[RouteServer, ...]]:

@@ -46,6 +46,11 @@ class Runtime:
         if answer and not answer.startswith(("New server registered", "Server deleted", "Done")):
             raise TransientError(f"the router refused `{command.split(' ')[0]}`: {answer}", code="router_refused")
 
+    def mark(self) -> str:
+        """The mark in the configuration it has read; empty for one without."""
+        lines = (line.partition(": ") for line in self.ask("show info").splitlines())
+        return next((value.strip() for name, _, value in lines if name == "description"), "")
+
     def servers(self) -> dict[str, dict[str, LiveServer]]:
         """Backend → server → how it stands; backends without servers are included."""
         found: dict[str, dict[str, LiveServer]] = {name: {} for name in self._backends()}

@@ -20,6 +20,7 @@ from longshore.domain.specs.health import HealthCheck
 from longshore.domain.specs.patch import compose_patches, merge_patch
 from longshore.domain.specs.process import Hooks, OneOff, Process, ProcessName
 from longshore.domain.specs.rollout import Strategy
+from longshore.domain.specs.routing import Maintenance, Routing
 
 __all__ = [
     "CONFIG_FIELDS",
@@ -36,11 +37,13 @@ __all__ = [
     "Hardening",
     "HealthCheck",
     "Hooks",
+    "Maintenance",
     "OneOff",
     "Port",
     "Process",
     "ProcessName",
     "Resources",
+    "Routing",
     "Seconds",
     "Source",
     "Spec",
