@@ -28,6 +28,7 @@ from longshore.domain.specs import (
     VolumeName,
 )
 from longshore.services.queue import QueueItemView
+from longshore.services.runs import HOUR, RunView
 from longshore.services.views import (
     AppView,
     DeploymentView,
@@ -130,6 +131,14 @@ class RollbackBody(Body):
     trigger: Annotated[str, Field(pattern="^(api|cli)$")] = "api"
 
 
+class RunBody(Body):
+    """A command to be run once, with the limits of a process."""
+
+    command: Command
+    process: ProcessName | None = None
+    deadline: Annotated[int, Field(ge=1, le=24 * 3600)] = HOUR
+
+
 class TokenBody(Body):
     """A new token."""
 
@@ -147,6 +156,12 @@ class AppPath(BaseModel):
 
 class DeploymentPath(AppPath):
     """A deployment by app and number."""
+
+    number: Number
+
+
+class RunPath(AppPath):
+    """A run by app and number."""
 
     number: Number
 
@@ -210,6 +225,13 @@ class EventPage(BaseModel):
     """Some events."""
 
     items: list[EventView]
+    next_cursor: str | None
+
+
+class RunPage(BaseModel):
+    """Some runs."""
+
+    items: list[RunView]
     next_cursor: str | None
 
 

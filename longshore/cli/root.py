@@ -16,6 +16,7 @@ ROOMS = {
     "logs": "show",
     "deployments": "show",
     "releases": "show",
+    "run": "run",
     "cancel": "steer",
     "rollback": "steer",
     "delete": "show",

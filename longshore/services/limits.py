@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from longshore.domain.states import JobKind
+from longshore.domain.states import ONE_OFFS, JobKind
 from longshore.errors import AppError, LongshoreError, PlatformError
 from longshore.models import Deployment, Job
-from longshore.services import releases
+from longshore.services import planning, releases
 from longshore.settings import Settings
 
 BEYOND_PROBES = 60.0  # seconds of a health check that are not waiting for the app: switching, and proving the switch
@@ -45,8 +45,17 @@ def limit_of(settings: Settings, job: Job) -> Limit:
 
 
 def _check_limit(_: Settings, deployment: Deployment) -> tuple[float, None]:
-    config = deployment.release.declared if deployment.release else releases.effective_config(deployment)
-    return config.health_check.healthy_deadline + BEYOND_PROBES, None
+    return releases.config_of(deployment).health_check.healthy_deadline + BEYOND_PROBES, None
+
+
+def _one_off_limit(kind: JobKind) -> Callable[[Settings, Deployment], tuple[float, None]]:
+    """The time for its image to come, and that of the command, which it watches itself."""
+
+    def limit(settings: Settings, deployment: Deployment) -> tuple[float, None]:
+        declared = planning.declared(deployment, kind)
+        return settings.deploy_deadline + (declared.deadline + settings.stop_grace if declared else 0), None
+
+    return limit
 
 
 _LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | None]]] = {
@@ -54,5 +63,6 @@ _LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | 
     JobKind.PUSH: lambda settings, _: (settings.push_deadline, settings.transfer_silence),
     JobKind.DEPLOY: lambda settings, _: (settings.deploy_deadline, settings.transfer_silence),
     JobKind.HEALTH_CHECK: _check_limit,
+    **{kind: _one_off_limit(kind) for kind in ONE_OFFS},
     JobKind.DRAIN: lambda settings, _: (settings.drain_deadline, None),
 }

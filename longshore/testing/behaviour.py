@@ -1,6 +1,7 @@
 """How the containers of a fake image behave once they run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,4 +15,6 @@ class Behaviour:
     output: tuple[str, ...] = ()
     exit_code: int | None = None  # set: it exits at once with this code
     out_of_memory: bool = False
+    # Exit codes of commands that run once, in turn, by their first word (else 0); none: it does not end by itself.
+    commands: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cannot_start: str = ""  # set: the engine's words why it cannot even be started

@@ -21,6 +21,7 @@ POSTS = [
     ("/v1/apps/<app>/deployments/<number>/cancel", "/v1/apps/hello/deployments/3/cancel", {}, {"x": 1}),
     ("/v1/apps/<app>/lock", "/v1/apps/hello/lock", {"reason": "freeze"}, {"reason": "fair"}),
     ("/v1/apps/<app>/rollback", "/v1/apps/hello/rollback", {}, {"force": True}),
+    ("/v1/apps/<app>/runs", "/v1/apps/hello/runs", {"command": ["true"]}, {"command": ["false"]}),
     ("/v1/tokens", "/v1/tokens", {"name": "ci", "scope": "read"}, {"name": "ci", "scope": "admin"}),
 ]
 DONE = (200, 201, 202)
@@ -31,7 +32,7 @@ EVERY = pytest.mark.parametrize(("path", "body", "other"), [post[1:] for post in
 def hello(hello, web, request):
     """With something to cancel, and something to go back to, where that is what is asked for."""
     path = request.node.callspec.params.get("path", "") if hasattr(request.node, "callspec") else ""
-    if path.endswith(("cancel", "rollback")):
+    if path.endswith(("cancel", "rollback", "runs")):
         for _ in range(2):
             web.stack.deploy()
             web.stack.drive()

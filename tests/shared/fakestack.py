@@ -11,7 +11,19 @@ from longshore.adapters.db import SqlDatabase
 from longshore.adapters.files import HomeFiles
 from longshore.adapters.secret_box import FernetBox, new_key
 from longshore.domain.states import Trigger
-from longshore.services import Services, WorkerServices, apps, cancelling, deployments, jobs, logs, rollbacks, sweeps
+from longshore.services import (
+    Services,
+    WorkerServices,
+    apps,
+    cancelling,
+    deployments,
+    jobs,
+    logs,
+    rollbacks,
+    running,
+    runs,
+    sweeps,
+)
 from longshore.services.apps import NewApp
 from longshore.services.context import Lease, Watch
 from longshore.services.deployments import NewDeployment
@@ -136,7 +148,7 @@ class Stack:
     def log(self, number: int, app: str = "hello") -> str:
         """Its whole log."""
         seen = deployments.glance(self.services, app, number)
-        return "\n".join(line.text for line in logs.read(self.services, seen.deployment_id, after=0, limit=1000))
+        return "\n".join(line.text for line in logs.read(self.services, seen.row_id, after=0, limit=1000))
 
     def ring(self, kind: str | None = None) -> int:
         """The id of the oldest job that was rung (of a kind), its message taken out."""
@@ -156,7 +168,9 @@ class Stack:
         """Do what was rung first."""
         message = self.queue.take()
         assert message is not None, "nothing was rung"
-        if message.argument:
+        if message.task == runs.TASK:
+            running.run(worker, int(message.argument))
+        elif message.argument:
             jobs.run(worker, int(message.argument))
         else:
             PERIODIC[message.task](worker)

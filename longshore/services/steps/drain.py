@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from longshore.domain.states import JobKind, ReplicaState
 from longshore.models import Deployment
-from longshore.services import removal, replicas, routing
+from longshore.services import one_offs, removal, replicas, routing
 from longshore.services.releases import image_tag
 from longshore.services.work import Work
 
@@ -28,6 +28,8 @@ class DrainStep:
                 list(pool.map(lambda replica: removal.remove(work.worker, replica, work.check), losing))
             _note_removed(work, {replica.id for replica in losing})
         routing.apply(work.worker)
+        work.check()
+        one_offs.clear(work.worker, work.deployment_id)
         if unreleased is not None:
             work.check()
             work.worker.engine.forget_image(unreleased)
