@@ -11,14 +11,14 @@ from longshore.cli.output import error_of, json_option, show_json
 INTERRUPTED = 130
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command()
 @click.argument("app")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True)
 @click.option("--process", help="With the limits of this process; default: web.")
 @click.option("--deadline", type=click.IntRange(1, 24 * 3600), help="Seconds it may take; default: one hour.")
 @json_option
 def run(app: str, command: tuple[str, ...], process: str | None, deadline: int | None, as_json: bool) -> None:
-    """Run COMMAND once, in a container of its own, and print what it prints.
+    """Run COMMAND once, in a container of its own, and print what it prints. Put -- before it.
 
     Exits with the command's own exit code. Ctrl-C cancels it.
     """

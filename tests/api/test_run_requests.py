@@ -30,6 +30,7 @@ def test_a_run_is_taken_on_followed_and_listed(live, web):
     stream = live("GET", f"{RUNS}/1/logs", headers={"accept": "text/event-stream"}).text
     assert [line for line in stream.splitlines() if line.startswith("event: ")] == [
         "event: log",
+        "event: log",
         "event: run",
         "event: end",
     ]
