@@ -104,7 +104,7 @@ class DockerEngine:
     def _made(self, spec: ContainerSpec) -> Iterator[str]:
         """A container of our own, known by its id: whoever took the job over may have one of this name later."""
         try:
-            container_id = self._create(spec)
+            container_id = str(self._create(spec)["Id"])
         except APIError as error:
             if error.status_code == 409:
                 raise TransientError(f"the name {spec.name} is taken still", code="name_busy") from error
@@ -196,9 +196,9 @@ class DockerEngine:
         except NotFound:
             return _NEVER
 
-    def _create(self, spec: ContainerSpec) -> str:
+    def _create(self, spec: ContainerSpec) -> Any:
         client = self._connection.client
-        made = client.create_container(
+        return client.create_container(
             image=spec.image_id,
             command=list(spec.command) if spec.command else None,
             name=spec.name,
@@ -209,7 +209,6 @@ class DockerEngine:
                 {spec.network: client.create_endpoint_config(ipv4_address=spec.address)}  # type: ignore[arg-type]
             ),
         )
-        return str(made["Id"])
 
     def _adopt(self, spec: ContainerSpec, error: APIError) -> None:
         """The name is a mutex. What has it must be ours, of this generation, of this image."""
