@@ -135,6 +135,12 @@ class PartDownError(TransientError):
         self.part = part
 
 
+class NotNowError(TransientError):
+    """A command of the app's own said that it is too early. It is run again later; no attempt is counted."""
+
+    code = "not_now"
+
+
 class StoppedError(LongshoreError):
     """The work was told to stop: a sibling failed, or the fence moved on. Nothing more may be done."""
 

@@ -15,7 +15,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 QUEUES = ("builds", "deploys", "periodic")
 _QUEUE_NAMES = f"({'|'.join(QUEUES)})"
 
-HAND_BACK_WITHIN = 10.0  # seconds after SIGTERM in which everything but a build is handed back
+HAND_BACK_WITHIN = 10.0  # seconds after SIGTERM in which everything but builds and commands is handed back
 GiB = 1024**3
 MiB = 1024**2
 
@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     overdue: float = Field(3, ge=0.5, description="Seconds after which a job's message is sent again.")
     attempts: int = Field(5, ge=1, le=20, description="Attempts of a job that a passing fault stops.")
     crashes: int = Field(3, ge=1, le=20, description="Workers a job may take down before it counts as the cause.")
-    shutdown_grace: float = Field(10, ge=0, description="Seconds a build may go on after its worker's SIGTERM.")
+    shutdown_grace: float = Field(
+        10, ge=0, description="Seconds a build or command may go on after its worker's SIGTERM."
+    )
     deployment_deadline: float = Field(14400, gt=0, description="Seconds a deployment may take, its waits included.")
     push_deadline: float = Field(900, gt=0, description="Seconds one push may take.")
     deploy_deadline: float = Field(900, gt=0, description="Seconds pulling and starting may take.")

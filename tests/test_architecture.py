@@ -66,4 +66,5 @@ def test_only_move_to_writes_a_state():
             targets = [t for node in ast.walk(function) if isinstance(node, ast.Assign) for t in node.targets]
             writes = any(isinstance(t, ast.Attribute) and t.attr == "state" for t in targets)
             writers += [f"{name}:{function.name}"] if writes else []
-    assert writers == [f"longshore/models/{name}.py:move_to" for name in ("deployment", "job", "replica", "volume")]
+    rows = ("deployment", "job", "replica", "run", "volume")
+    assert writers == [f"longshore/models/{name}.py:move_to" for name in rows]

@@ -7,7 +7,19 @@ from werkzeug.wrappers import Response as RawResponse
 from longshore import __version__
 from longshore.services import Services
 from longshore_api import access, bodies, idempotency, problems, state
-from longshore_api.routes import apps, configuration, deployments, health, locks, logs, queue, releases, tokens, volumes
+from longshore_api.routes import (
+    apps,
+    configuration,
+    deployments,
+    health,
+    locks,
+    logs,
+    queue,
+    releases,
+    runs,
+    tokens,
+    volumes,
+)
 
 JSON_LIMIT = 1024**2  # bytes of a body that is not an upload
 MULTIPART_ROOM = 64 * 1024  # the fields and boundaries around an upload
@@ -36,7 +48,7 @@ def create_app(services: Services) -> OpenAPI:
     problems.register(app)
     access.register(app)
     bodies.register(app, json_limit=JSON_LIMIT)
-    for room in (health, apps, configuration, deployments, locks, logs, queue, releases, tokens, volumes):
+    for room in (health, apps, configuration, deployments, locks, logs, queue, releases, runs, tokens, volumes):
         app.register_api(room.api)
     idempotency.register(app)
     app.add_url_rule("/openapi.json", "openapi_document", access.public(lambda: app.api_doc))

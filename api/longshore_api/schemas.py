@@ -32,6 +32,7 @@ from longshore.domain.specs import (
 )
 from longshore.services.queue import QueueItemView
 from longshore.services.release_views import ReleaseView
+from longshore.services.runs import HOUR, RunView
 from longshore.services.views import (
     AppView,
     DeploymentView,
@@ -180,6 +181,14 @@ class BlockBody(Body):
     reason: Words
 
 
+class RunBody(Body):
+    """A command to be run once, with the limits of a process."""
+
+    command: Command
+    process: ProcessName | None = None
+    deadline: Annotated[int, Field(ge=1, le=24 * 3600)] = HOUR
+
+
 class TokenBody(Body):
     """A new token."""
 
@@ -209,6 +218,12 @@ class ConfirmQuery(BaseModel):
 
 class DeploymentPath(AppPath):
     """A deployment by app and number."""
+
+    number: Number
+
+
+class RunPath(AppPath):
+    """A run by app and number."""
 
     number: Number
 
@@ -297,6 +312,13 @@ class EventPage(BaseModel):
     """Some events."""
 
     items: list[EventView]
+    next_cursor: str | None
+
+
+class RunPage(BaseModel):
+    """Some runs."""
+
+    items: list[RunView]
     next_cursor: str | None
 
 

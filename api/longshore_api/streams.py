@@ -1,14 +1,20 @@
-"""Server-sent events: the log and the state of a deployment, live. Reads rows, nothing else.
+"""Server-sent events: the log and the state of a deployment, or of a run, live. Reads rows, nothing else.
 
-Events: ``log`` (its id is the cursor to resume from), ``deployment`` (whenever its view changed), ``end``.
+Events: ``log`` (its id is the cursor to resume from), ``deployment`` or ``run`` (whenever its view changed), ``end``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from flask import Response, current_app
+from pydantic import BaseModel
 
 from longshore.errors import TransientError
-from longshore.services import Services, deployments, logs
+from longshore.services import Services, deployments, logs, runs
+from longshore.services.deployments import Glance
+from longshore.services.views import LogLine
 from longshore_api.state import state
 
 SHORTEST, LONGEST = 0.03, 0.5  # seconds between two looks: short while things move
@@ -16,13 +22,45 @@ PING_EVERY = 15.0
 AT_ONCE = 200
 
 
-def stream(app: str, number: int, after: int) -> Response:
-    """Follow a deployment from a log sequence on; 503 when too many streams are open already."""
+class Chunks(Protocol):
+    """Reads a log: chunks after a sequence number."""
+
+    def __call__(self, row_id: int, /, *, after: int, limit: int) -> list[LogLine]:
+        """Oldest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What prints something and has a state. ``kind`` is what the events of its state are called."""
+
+    services: Services
+    kind: str
+    glance: Callable[[], Glance]
+    read: Chunks
+    show: Callable[[], BaseModel]
+
+
+def deployment_of(services: Services, app: str, number: int) -> Followed:
+    """A deployment, to be followed."""
+    of = (services, app, number)
+    reading = partial(logs.read, services)
+    return Followed(services, "deployment", lambda: deployments.glance(*of), reading, lambda: deployments.show(*of))
+
+
+def run_of(services: Services, app: str, number: int) -> Followed:
+    """A run, to be followed."""
+    of = (services, app, number)
+    return Followed(services, "run", lambda: runs.glance(*of), partial(runs.read, services), lambda: runs.show(*of))
+
+
+def stream(followed: Followed, after: int) -> Response:
+    """Follow from a log sequence on; 503 when too many streams are open already."""
     ours = state()
     if not ours.streams.acquire(blocking=False):
         raise TransientError("too many streams are open", code="too_many_streams", hint="Close some, or try later.")
     response = current_app.response_class(
-        _follow(ours.services, app, number, after),
+        _follow(followed, after),
         mimetype="text/event-stream",
         headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"},
     )
@@ -30,18 +68,18 @@ def stream(app: str, number: int, after: int) -> Response:
     return response
 
 
-def _follow(services: Services, app: str, number: int, after: int) -> Iterator[str]:
+def _follow(followed: Followed, after: int) -> Iterator[str]:
     yield "retry: 1000\n\n"
-    clock, mark, pause = services.clock, None, SHORTEST
+    clock, mark, pause = followed.services.clock, None, SHORTEST
     spoke = clock.monotonic()
     while True:
-        seen = deployments.glance(services, app, number)
-        chunk = logs.read(services, seen.deployment_id, after=after, limit=AT_ONCE) if seen.mark != mark else []
+        seen = followed.glance()
+        chunk = followed.read(seen.row_id, after=after, limit=AT_ONCE) if seen.mark != mark else []
         for one in chunk:
             after = one.sequence
             yield _event("log", one.model_dump_json(), after)
         if seen.mark != mark:
-            yield _event("deployment", deployments.show(services, app, number).model_dump_json())
+            yield _event(followed.kind, followed.show().model_dump_json())
             mark = seen.mark if len(chunk) < AT_ONCE else None  # a full page: there is more
             spoke, pause = clock.monotonic(), SHORTEST
         elif seen.over:

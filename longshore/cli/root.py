@@ -17,6 +17,7 @@ ROOMS = {
     "logs": "show",
     "deployments": "show",
     "releases": "releases",
+    "run": "run",
     "cancel": "steer",
     "rollback": "steer",
     "env": "configure",

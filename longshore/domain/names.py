@@ -18,6 +18,7 @@ LABEL_GENERATION = "longshore.generation"
 LABEL_PROCESS = "longshore.process"
 LABEL_SLOT = "longshore.slot"
 LABEL_VOLUME = "longshore.volume"
+LABEL_ONE_OFF = "longshore.one-off"  # of a command that runs once and ends: what it is for
 LABEL_PART = "longshore.part"  # set on the stack's own containers: router, registry
 
 ROUTE_SLOTS = ("a", "b")
@@ -53,6 +54,21 @@ def volume_name(stack: str, app: str, volume: str) -> str:
 def volume_labels(stack: str, app: str, volume: str) -> dict[str, str]:
     """The labels by which a volume is told from other people's."""
     return {LABEL_STACK: stack, LABEL_APP: app, LABEL_VOLUME: volume}
+
+
+def one_off_name(stack: str, app: str, generation: int, kind: str) -> str:
+    """The one name of a deployment's container for a command that ends; no replica's name has four parts."""
+    return f"{stack}.{app}.g{generation}.{kind}"
+
+
+def run_name(stack: str, app: str, number: int) -> str:
+    """The one name of the container of a command that somebody asked for."""
+    return f"{stack}.{app}.run.{number}"
+
+
+def one_off_labels(stack: str, app: str, release: int, kind: str) -> dict[str, str]:
+    """The labels of a container whose command ends. It has no process label: nothing of it stays, or is routed."""
+    return {LABEL_STACK: stack, LABEL_APP: app, LABEL_RELEASE: str(release), LABEL_ONE_OFF: kind}
 
 
 def part_labels(stack: str, part: str) -> dict[str, str]:

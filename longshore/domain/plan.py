@@ -2,18 +2,19 @@
 
 ::
 
-    build ──┬── push ──────────┐
-            └── deploy ────────┴── health_check ── drain
+    (pre_build ──) build ──┬── push ──────────────────────────┐                  ┌── drain
+                           └── (release_command ──) deploy ───┴── health_check ──┴── (post_deploy)
 
-The switch waits for both arms; on one engine the push and the start of the replicas do not wait for each other.
+The switch waits for both arms; on one engine the push and the start of the replicas do not wait for each other. What
+is in brackets is there only when the configuration declares it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from longshore.domain.states import JobKind
+from longshore.domain.states import ONE_OFFS, JobKind
 
-BUILD, PUSH, DEPLOY, HEALTH_CHECK, DRAIN = JobKind
+PRE_BUILD, BUILD, PUSH, RELEASE_COMMAND, DEPLOY, HEALTH_CHECK, POST_DEPLOY, DRAIN = JobKind
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,27 @@ def needs_build(source: Mapping[str, object]) -> bool:
     return "git" in source or "upload" in source
 
 
-def plan(*, builds: bool, one_engine: bool = True) -> tuple[PlannedJob, ...]:
+def plan(
+    *, builds: bool, one_engine: bool = True, one_offs: Collection[JobKind] = frozenset()
+) -> tuple[PlannedJob, ...]:
     """The jobs of a deployment, in the order they can begin.
 
-    ``builds`` is false for an image source (pulled by ``deploy``) and for an older release. With several engines
-    the others pull what was pushed, so ``deploy`` waits for ``push``.
+    ``builds`` is false for an image source (pulled by whatever needs it first) and for an older release. With several
+    engines the others pull what was pushed, so ``deploy`` waits for ``push``. ``one_offs`` are the commands of the
+    app's own that are to run.
     """
+    needs: dict[JobKind, tuple[JobKind, ...]] = {
+        PRE_BUILD: (),
+        BUILD: (PRE_BUILD,),
+        PUSH: (BUILD,),
+        RELEASE_COMMAND: (BUILD,),
+        DEPLOY: (BUILD, RELEASE_COMMAND) if one_engine else (PUSH, RELEASE_COMMAND),
+        HEALTH_CHECK: (PUSH, DEPLOY),
+        POST_DEPLOY: (HEALTH_CHECK,),
+        DRAIN: (HEALTH_CHECK,),
+    }
+    left_out = ONE_OFFS - set(one_offs)
     if not builds:
-        return (PlannedJob(DEPLOY), PlannedJob(HEALTH_CHECK, (DEPLOY,)), PlannedJob(DRAIN, (HEALTH_CHECK,)))
-    return (
-        PlannedJob(BUILD),
-        PlannedJob(PUSH, (BUILD,)),
-        PlannedJob(DEPLOY, (BUILD,) if one_engine else (PUSH,)),
-        PlannedJob(HEALTH_CHECK, (PUSH, DEPLOY)),
-        PlannedJob(DRAIN, (HEALTH_CHECK,)),
-    )
+        left_out |= {PRE_BUILD, BUILD, PUSH}
+    planned = [kind for kind in needs if kind not in left_out]
+    return tuple(PlannedJob(kind, tuple(need for need in needs[kind] if need in planned)) for kind in planned)

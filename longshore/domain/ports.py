@@ -114,6 +114,14 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a command that runs once has ended."""
+
+    exit_code: int
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
 class Listener:
     """A TCP port that is listened on inside a container."""
 
@@ -185,6 +193,14 @@ class Engine(Protocol):
 
     def start(self, spec: ContainerSpec) -> Container:
         """Create and start. A container of that name and those labels is adopted; another one is an error."""
+        ...
+
+    def run_once(self, spec: ContainerSpec, grace: float, on_line: OnLine, stopped: Stopped) -> Ending | None:
+        """Create, start, tell its lines until it has ended, and remove it; ``None`` when it was stopped first.
+
+        It is removed whatever happens, as long as the engine answers; a container of that name that is there
+        already is never touched (``TransientError``). A line without end comes in pieces.
+        """
         ...
 
     def find(self, name: str) -> Container | None:

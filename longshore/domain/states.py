@@ -20,6 +20,7 @@ class Phase(StrEnum):
 
     BUILDING = "building"
     PUSHING = "pushing"
+    RELEASING = "releasing"
     STARTING = "starting"
     CHECKING = "checking"
     SWITCHING = "switching"
@@ -30,11 +31,19 @@ class Phase(StrEnum):
 class JobKind(StrEnum):
     """The steps there are. Each is a row and one Celery task, ``longshore.<kind>``."""
 
+    PRE_BUILD = "pre_build"
     BUILD = "build"
     PUSH = "push"
+    RELEASE_COMMAND = "release_command"
     DEPLOY = "deploy"
     HEALTH_CHECK = "health_check"
+    POST_DEPLOY = "post_deploy"
     DRAIN = "drain"
+
+
+ONE_OFFS = frozenset({JobKind.PRE_BUILD, JobKind.RELEASE_COMMAND, JobKind.POST_DEPLOY})  # a command of the app's own
+LASTING = frozenset({JobKind.BUILD}) | ONE_OFFS  # may go on for a while when their worker is told to stop
+AFTER_SUCCESS = frozenset({JobKind.POST_DEPLOY, JobKind.DRAIN})  # go on without holding the app
 
 
 class JobState(StrEnum):
@@ -46,6 +55,16 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+
+
+class RunState(StrEnum):
+    """Where a one-off command stands that somebody asked for. The last three are terminal and never change."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class ReplicaState(StrEnum):
@@ -117,6 +136,14 @@ JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
     J.SKIPPED: frozenset(),
 }
 
+RUN_MOVES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}),  # never queued again
+    RunState.SUCCEEDED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
 REPLICA_MOVES: Mapping[ReplicaState, frozenset[ReplicaState]] = {
     R.STARTING: frozenset({R.HEALTHY, R.DRAINING}),
     R.HEALTHY: frozenset({R.RESTING, R.DRAINING}),
@@ -145,13 +172,23 @@ JOB_FACTS: Mapping[JobState, tuple[str, ...]] = {
     J.FAILED: ("error_code", "error_message"),
 }
 
+RUN_FACTS: Mapping[RunState, tuple[str, ...]] = {
+    RunState.RUNNING: ("owner",),
+    RunState.SUCCEEDED: ("exit_code",),
+    RunState.FAILED: ("error_code", "error_message"),
+}
+
+RUN_ENDED = frozenset(state for state, moves in RUN_MOVES.items() if not moves)
 DEPLOYMENT_ENDED = frozenset(state for state, moves in DEPLOYMENT_MOVES.items() if not moves)
 JOB_ENDED = frozenset(state for state, moves in JOB_MOVES.items() if not moves)
 
 PHASE_OF: Mapping[JobKind, Phase] = {
+    JobKind.PRE_BUILD: Phase.BUILDING,
     JobKind.BUILD: Phase.BUILDING,
     JobKind.PUSH: Phase.PUSHING,
+    JobKind.RELEASE_COMMAND: Phase.RELEASING,
     JobKind.DEPLOY: Phase.STARTING,
     JobKind.HEALTH_CHECK: Phase.CHECKING,
+    JobKind.POST_DEPLOY: Phase.CLEANING,
     JobKind.DRAIN: Phase.CLEANING,
 }

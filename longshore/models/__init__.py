@@ -7,8 +7,10 @@ from longshore.models.deployment import Deployment
 from longshore.models.event import Event
 from longshore.models.job import BuildStep, Job
 from longshore.models.log import LogChunk
+from longshore.models.one_off import OneOff
 from longshore.models.release import Release
 from longshore.models.replica import Replica
+from longshore.models.run import Run, RunChunk
 from longshore.models.token import Token
 from longshore.models.volume import Volume
 from longshore.models.worker import PartStatus, Worker
@@ -23,9 +25,12 @@ __all__ = [
     "Job",
     "KeptAnswer",
     "LogChunk",
+    "OneOff",
     "PartStatus",
     "Release",
     "Replica",
+    "Run",
+    "RunChunk",
     "Token",
     "Volume",
     "Worker",

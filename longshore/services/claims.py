@@ -9,13 +9,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from longshore.domain.states import PHASE_OF, DeploymentState, JobKind, JobState, WaitFor
+from longshore.domain.states import AFTER_SUCCESS, PHASE_OF, DeploymentState, JobKind, JobState, WaitFor
 from longshore.models import Deployment, Job
-from longshore.services import line, pipeline
+from longshore.services import job_plan, line, pipeline
 from longshore.services.context import WorkerServices
+from longshore.services.pipeline import Ring
 from longshore.services.work import Work, open_work
 
 log = logging.getLogger("longshore.jobs")
+
+
+@dataclass(frozen=True)
+class Replanned(Exception):  # noqa: N818 - not an error: others go first
+    """The configuration asks for other jobs than were planned; what is to be rung instead."""
+
+    rings: list[Ring]
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,10 @@ def claim(worker: WorkerServices, job_id: int) -> Work | None:
             except Refused as refused:
                 job.wait(refused.reason, refused.why, worker.clock.now())
                 return None
+            except Replanned as replanned:
+                rings = replanned.rings
+        pipeline.ring(worker, rings)
+        return None
     except (StaleDataError, IntegrityError):
         log.info("job %s was claimed by someone else", job_id)
         worker.shift.go(place)
@@ -62,7 +74,9 @@ def _take(worker: WorkerServices, session: Session, job: Job, place: object) -> 
     deployment, now = job.deployment, worker.clock.now()
     if not _claimable(job) or not pipeline.due(job, now):
         return None
-    _refuse_out_of_turn(session, deployment, now)
+    if deployment.state is DeploymentState.QUEUED:
+        _refuse_out_of_turn(session, deployment, now)
+        _settle(session, job, now)
     build_place = _free_place(worker, session) if job.kind is JobKind.BUILD else None
     _come_in(worker, job, place)
     job.build_place = build_place
@@ -82,18 +96,25 @@ def _claimable(job: Job) -> bool:
     if job.kind is JobKind.DRAIN and deployment.halted and not deployment.ended:
         return job.state is JobState.QUEUED and not job.needs  # needs are cleared when all siblings are still
     open_to_all = deployment.state in (DeploymentState.QUEUED, DeploymentState.RUNNING) and not deployment.halted
-    after_success = job.kind is JobKind.DRAIN and deployment.state is DeploymentState.SUCCEEDED
+    after_success = job.kind in AFTER_SUCCESS and deployment.state is DeploymentState.SUCCEEDED
     return (open_to_all or after_success) and pipeline.runnable(job)
 
 
 def _refuse_out_of_turn(session: Session, deployment: Deployment, now: datetime) -> None:
     """One at a time, in order, and none that a lock holds back."""
-    if deployment.state is not DeploymentState.QUEUED:
-        return
     places = line.read(session, [deployment.app_id]).get(deployment.app_id, [])
     held = line.held(deployment, line.before(places, deployment, now), now)
     if held is not None:
         raise Refused(held.reason, held.words)
+
+
+def _settle(session: Session, job: Job, now: datetime) -> None:
+    """Its turn has come: from here on its configuration is what it is."""
+    deployment = job.deployment
+    job_plan.settle(session, deployment)
+    session.flush()
+    if job not in deployment.jobs or not pipeline.runnable(job):
+        raise Replanned(pipeline.advance(session, deployment, now))
 
 
 def _come_in(worker: WorkerServices, job: Job, place: object) -> None:

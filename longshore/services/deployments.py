@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from longshore.domain.plan import needs_build, plan
 from longshore.domain.shown_source import public_source
 from longshore.domain.specs import Config, compose_patches, merge_patch
-from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState, JobState
+from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState
 from longshore.errors import ConflictError, NotFoundError
 from longshore.models import App, Deployment, Event, Job, PartStatus
-from longshore.services import apps, asked, idempotency, locks, order, parts, pipeline, planning, waiting
+from longshore.services import apps, asked, idempotency, job_plan, locks, order, parts, pipeline, planning, waiting
 from longshore.services.asked import CURRENT, RESTART, NewDeployment
 from longshore.services.context import Services
 from longshore.services.pages import Page, page
@@ -127,7 +126,7 @@ def show_events(services: Services, app_name: str, number: int, *, limit: int, c
 class Glance:
     """As little as a follower needs to know whether to look closer: ``mark`` changes when the view may have."""
 
-    deployment_id: int
+    row_id: int
     over: bool
     mark: tuple[int, ...]
 
@@ -196,11 +195,8 @@ def add(services: Services, session: Session, app: App, new: NewDeployment) -> D
         release=wanted.older if unchanged else None,  # with changes it becomes a release of its own
         created_at=services.clock.now(),
     )
-    deployment.jobs = [
-        Job(kind=job.kind, state=JobState.QUEUED, needs=[need.value for need in job.needs])
-        for job in plan(builds=needs_build(new.source))
-    ]
     session.add(deployment)
+    job_plan.settle(session, deployment)
     session.flush()
     deployment.tell("deployment.queued", services.clock.now(), number=deployment.number, trigger=new.trigger.value)
     return deployment

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from longshore.domain.states import JobKind, JobState, Phase, WaitFor
-from longshore.errors import LongshoreError, PartDownError, PlatformError, StoppedError
+from longshore.errors import LongshoreError, NotNowError, PartDownError, PlatformError, StoppedError
 from longshore.models import Job
 from longshore.services import digest, evidence, pipeline
 from longshore.services.claims import claim
@@ -21,6 +21,7 @@ from longshore.services.work import Hold, Work
 log = logging.getLogger("longshore.jobs")
 
 PART_DOWN_PAUSE = timedelta(seconds=2)
+NOT_NOW_PAUSE = timedelta(seconds=30)
 BACKOFF_BASE, BACKOFF_CAP = 2.0, pipeline.LONGEST_PAUSE.total_seconds()
 DATABASE_PAUSE = 0.5  # seconds
 CONFLICTS = 5  # tries to write an ending whose rows others move, too
@@ -150,16 +151,22 @@ def _end_failed(work: Work, error: LongshoreError, found: Evidence) -> None:
 
 def _worth_another_try(work: Work, job: Job, error: LongshoreError) -> bool:
     """A passing fault, as long as there are attempts; a part that is down is waited for."""
-    return error.retryable and (isinstance(error, PartDownError) or job.attempt < work.worker.settings.attempts)
+    return error.retryable and (
+        isinstance(error, PartDownError | NotNowError) or job.attempt < work.worker.settings.attempts
+    )
 
 
 def _again_later(work: Work, job: Job, error: LongshoreError) -> None:
-    """Queued again. A part that is down costs no attempt: the work waits until it is back."""
+    """Queued again. A part that is down costs no attempt, and neither does a command that said "not now"."""
     now = work.worker.clock.now()
     if isinstance(error, PartDownError):
         job.attempt -= 1
         pause = PART_DOWN_PAUSE
         job.wait(WaitFor.PART, f"waits for {error.part}: {error.message}", now)
+    elif isinstance(error, NotNowError):
+        job.attempt -= 1
+        pause = NOT_NOW_PAUSE
+        job.wait(WaitFor.RETRY, f"{error.message}; next try in {pause.total_seconds():.0f} s", now)
     else:
         pause = timedelta(seconds=work.worker.random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**job.attempt)))
         words = (

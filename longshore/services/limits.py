@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from longshore.domain.names import WEB
 from longshore.domain.specs import HealthCheck
-from longshore.domain.states import JobKind
+from longshore.domain.states import ONE_OFFS, JobKind
 from longshore.errors import AppError, LongshoreError, PlatformError
 from longshore.models import Deployment, Job
-from longshore.services import releases
+from longshore.services import job_plan, releases
 from longshore.settings import Settings
 
 SIDE_BY_SIDE = 16  # replicas that are proven at the same time
@@ -49,7 +49,7 @@ def limit_of(settings: Settings, job: Job) -> Limit:
 
 def _check_limit(settings: Settings, deployment: Deployment) -> tuple[float, None]:
     """A rolling one proves, and lets old replicas finish, as often as it has replicas at most."""
-    config = deployment.release.declared if deployment.release else releases.effective_config(deployment)
+    config = releases.config_of(deployment)
     checks = [process.health_check or HealthCheck(kind="running") for process in config.runs.values()]
     rounds = 1 + sum(process.replicas or 0 for process in config.runs.values()) // SIDE_BY_SIDE
     once = rounds * max(check.healthy_deadline for check in checks) + BEYOND_PROBES
@@ -58,10 +58,21 @@ def _check_limit(settings: Settings, deployment: Deployment) -> tuple[float, Non
     return (once + settings.drain_limit + settings.stop_grace) * max(1, config.replicas_of(WEB)), None
 
 
+def _one_off_limit(kind: JobKind) -> Callable[[Settings, Deployment], tuple[float, None]]:
+    """The time for its image to come, and that of the command, which it watches itself."""
+
+    def limit(settings: Settings, deployment: Deployment) -> tuple[float, None]:
+        declared = job_plan.declared(deployment, kind)
+        return settings.deploy_deadline + (declared.deadline + settings.stop_grace if declared else 0), None
+
+    return limit
+
+
 _LIMITS: Mapping[JobKind, Callable[[Settings, Deployment], tuple[float, float | None]]] = {
     JobKind.BUILD: lambda settings, _: (settings.build_deadline, settings.build_silence),
     JobKind.PUSH: lambda settings, _: (settings.push_deadline, settings.transfer_silence),
     JobKind.DEPLOY: lambda settings, _: (settings.deploy_deadline, settings.transfer_silence),
     JobKind.HEALTH_CHECK: _check_limit,
+    **{kind: _one_off_limit(kind) for kind in ONE_OFFS},
     JobKind.DRAIN: lambda settings, _: (settings.drain_deadline, None),
 }

@@ -2,10 +2,12 @@
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, exists, select, true, update
 
+from longshore.domain.ports import Clock
 from longshore.domain.redaction import Redactor
 from longshore.domain.states import JobState
 from longshore.models import Deployment, Job, LogChunk
@@ -21,14 +23,12 @@ CUT_MARK = "[log is over its limit: the rest was cut]"
 
 
 @dataclass
-class JobLog:
-    """The log of one running job. Lines are kept for a moment and written together; ``flush`` writes the rest."""
+class Log:
+    """The log of something at work. Lines are kept for a moment and written together; ``flush`` writes the rest."""
 
-    services: Services
-    deployment_id: int
-    job: str
+    clock: Clock
     redactor: Redactor
-    claim: tuple[int, int] | None = None  # job and fence: whoever lost the claim writes nothing more
+    keep: Callable[[str], None]
     _lines: list[str] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)  # replicas are proven side by side
     _size: int = 0
@@ -52,7 +52,7 @@ class JobLog:
     def pulse(self) -> None:
         """Write what has waited long enough. Call it while nothing is printed, too."""
         with self._lock:
-            late = self.services.clock.monotonic() - self._flushed >= FLUSH_EVERY
+            late = self.clock.monotonic() - self._flushed >= FLUSH_EVERY
             if self._lines and (late or self._size >= CHUNK_LIMIT):
                 self.flush()
 
@@ -60,10 +60,24 @@ class JobLog:
         """Write everything now."""
         with self._lock:
             if self._lines:
-                append(self.services, self.deployment_id, self.job, "\n".join(self._lines), self.claim)
+                self.keep("\n".join(self._lines))
             self._lines.clear()
             self._size = 0
-            self._flushed = self.services.clock.monotonic()
+            self._flushed = self.clock.monotonic()
+
+
+class JobLog(Log):
+    """The log of one running job. ``claim`` is job and fence: whoever lost the claim writes nothing more."""
+
+    def __init__(
+        self,
+        services: Services,
+        deployment_id: int,
+        job: str,
+        redactor: Redactor,
+        claim: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(services.clock, redactor, lambda text: append(services, deployment_id, job, text, claim))
 
 
 def append(services: Services, deployment_id: int, job: str, text: str, claim: tuple[int, int] | None = None) -> None:
@@ -82,15 +96,20 @@ def append(services: Services, deployment_id: int, job: str, text: str, claim: t
         if drawn is None:
             return
         sequence, total = drawn
-        limit = services.settings.log_limit
-        if total - size >= limit:
-            return  # the mark is there already
-        if total >= limit:
-            kept = text.encode()[: limit - (total - size)].decode(errors="ignore")
-            text = f"{kept}\n{CUT_MARK}"
-        session.add(
-            LogChunk(deployment_id=deployment_id, sequence=sequence, job=job, text=text, at=services.clock.now())
-        )
+        kept = within(services.settings.log_limit, text, total)
+        if kept is not None:
+            at = services.clock.now()
+            session.add(LogChunk(deployment_id=deployment_id, sequence=sequence, job=job, text=kept, at=at))
+
+
+def within(limit: int, text: str, total: int) -> str | None:
+    """What may be kept of a text that made it so many bytes in all; ``None`` when the mark is there already."""
+    before = total - len(text.encode())
+    if before >= limit:
+        return None
+    if total < limit:
+        return text
+    return f"{text.encode()[: limit - before].decode(errors='ignore')}\n{CUT_MARK}"
 
 
 def _holds(claim: tuple[int, int] | None) -> ColumnElement[bool]:

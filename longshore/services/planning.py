@@ -7,13 +7,12 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from longshore.domain.names import WEB
-from longshore.domain.plan import needs_build, plan
 from longshore.domain.rollout import stages_of
 from longshore.domain.shown_source import public_source, shown_source
 from longshore.domain.specs import Config
 from longshore.errors import ConflictError
 from longshore.models import App
-from longshore.services import apps, asked, changes, locks, order
+from longshore.services import apps, asked, changes, job_plan, locks, order
 from longshore.services.asked import CURRENT, NewDeployment, Outcome
 from longshore.services.changes import Change
 from longshore.services.context import Services
@@ -75,7 +74,7 @@ def view(services: Services, session: Session, app: App, new: NewDeployment, *, 
         plan_hash=_hash(services, app, wanted),
         live=live.number if live else None,
         declared_only=declared_only,
-        jobs=[] if declared_only else _jobs(new),
+        jobs=[] if declared_only else _jobs(new, wanted.config),
         strategy=_strategy(wanted.config, app, back="release" in new.source),
         image=Change(old=live.image if live else None, new=_image(app, wanted)),
         config=changes.of_config(app.declared, wanted.config),
@@ -111,8 +110,9 @@ def _hash(services: Services, app: App, wanted: Outcome) -> str:
     return services.box.mark(json.dumps(facts, sort_keys=True))[:HASH_LENGTH]
 
 
-def _jobs(new: NewDeployment) -> list[PlannedJobView]:
-    planned = plan(builds=needs_build(new.source))
+def _jobs(new: NewDeployment, config: Config) -> list[PlannedJobView]:
+    anew = new.has_source or bool(new.config) or bool(new.env)
+    planned = job_plan.jobs_of(new.source, config, changes=anew)
     return [PlannedJobView(kind=job.kind, needs=[need.value for need in job.needs]) for job in planned]
 
 

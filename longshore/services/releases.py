@@ -42,6 +42,11 @@ def effective_config(deployment: Deployment) -> Config:
     return Config.model_validate(merge_patch(base, deployment.config))
 
 
+def config_of(deployment: Deployment) -> Config:
+    """That of its release; before there is one, what it comes to."""
+    return deployment.release.declared if deployment.release else effective_config(deployment)
+
+
 def effective_env(box: SecretBox, deployment: Deployment) -> dict[str, str]:
     """The app's environment with what this deployment changes; null removes. An older release brings all of it."""
     env: dict[str, Any] = {} if "release" in deployment.source else box.open(deployment.app.env)

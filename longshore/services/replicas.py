@@ -10,7 +10,7 @@ from longshore.domain.names import WEB, container_name, other_route_slot
 from longshore.domain.ports import Network
 from longshore.domain.states import ReplicaState
 from longshore.errors import AppError, PlatformError
-from longshore.models import Deployment, Release, Replica
+from longshore.models import Deployment, OneOff, Release, Replica
 from longshore.models.base import one_at_a_time
 from longshore.services.apps import find
 from longshore.services.context import Services
@@ -62,6 +62,7 @@ def _new(
 def free_addresses(session: Session, network: Network) -> Iterator[str]:
     """Addresses nobody has, going round from the one given last: one just freed is not given again at once."""
     taken = set(session.scalars(select(Replica.address).where(Replica.state != ReplicaState.REMOVED)))
+    taken.update(session.scalars(select(OneOff.address).where(OneOff.removed_at.is_(None))))
     taken.update(network.reserved)
     hosts = ipaddress.ip_network(network.subnet)
     first, last = int(hosts.network_address) + 1, int(hosts.broadcast_address) - 1

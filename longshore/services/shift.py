@@ -3,7 +3,7 @@
 import threading
 
 from longshore.domain.ports import Clock
-from longshore.domain.states import JobKind
+from longshore.domain.states import LASTING, JobKind
 from longshore.settings import Settings
 
 KEPT_FREE = 30.0  # seconds for which a worker takes nothing new, so that a job that must be alone finds it empty
@@ -56,8 +56,12 @@ class Shift:
             return self._lock.wait_for(lambda: not self._claims, max(0.0, self.left(seconds)))
 
     def over(self, kind: JobKind) -> bool:
-        """Whether a job of this kind is to be handed back now: a build may end within the grace."""
-        return self.ending and (kind is not JobKind.BUILD or self.left(self._settings.shutdown_grace) <= 0)
+        """Whether a job of this kind is to be handed back now: builds and commands may end within the grace."""
+        return self.ending and (kind not in LASTING or self.grace_is_over())
+
+    def grace_is_over(self) -> bool:
+        """Whether even what may go on for a while after SIGTERM must end now."""
+        return self.ending and self.left(self._settings.shutdown_grace) <= 0
 
     def left(self, seconds: float) -> float:
         """How many of these seconds after SIGTERM are left."""

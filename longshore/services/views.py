@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from longshore.domain.shown_source import shown_source
 from longshore.domain.specs import HealthCheck, Process, Resources, Routing, Strategy
-from longshore.domain.states import CancelEffect
+from longshore.domain.states import CancelEffect, JobKind
 from longshore.domain.waits import IN_LINE, Wait
-from longshore.models import App, Deployment, Event, Job, Replica, Token
+from longshore.models import App, Deployment, Event, Job, Replica, Run, Token
 from longshore.services.digest_views import DigestView
 from longshore.services.wait_views import LockView, WaitingView, waiting_view
+
+ORDER = list(JobKind)
 
 
 class ErrorView(BaseModel):
@@ -158,7 +160,7 @@ class NewTokenView(TokenView):
     token: str
 
 
-def error_view(row: Deployment | Job) -> ErrorView | None:
+def error_view(row: Deployment | Job | Run) -> ErrorView | None:
     """The error of a row, if it has one."""
     if row.error_code is None:
         return None
@@ -238,7 +240,7 @@ def deployment_view(deployment: Deployment, wait: Wait | None, url: str | None) 
         error=error_view(deployment),
         digest=DigestView.model_validate(deployment.digest) if deployment.digest else None,
         url=url,
-        jobs=[job_view(job, wait) for job in deployment.jobs],
+        jobs=[job_view(job, wait) for job in sorted(deployment.jobs, key=lambda job: ORDER.index(job.kind))],
         created_at=deployment.created_at,
         started_at=deployment.started_at,
         ended_at=deployment.ended_at,

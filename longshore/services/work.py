@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from longshore.domain.redaction import Redactor
-from longshore.domain.states import CancelEffect, JobKind, JobState, Phase
+from longshore.domain.states import AFTER_SUCCESS, CancelEffect, JobKind, JobState, Phase
 from longshore.errors import LongshoreError, StoppedError
 from longshore.models import App, Deployment, Job
 from longshore.services import pipeline, releases
@@ -80,8 +80,8 @@ class Work:
             ).one()
         fence, state, failing, cancel, generation, current = row
         ours = fence == self.fence and state is JobState.RUNNING
-        if self.kind is JobKind.DRAIN:
-            return ours  # acts only on draining replicas, whatever the generation
+        if self.kind in AFTER_SUCCESS:
+            return ours  # neither holds the app, so the generation is no matter
         halted = failing is not None or cancel is CancelEffect.STOPS
         return ours and not halted and generation == current
 
@@ -110,7 +110,7 @@ class Work:
     def locked(self, session: Session) -> Job:
         """The same for going on: ``StoppedError`` too when the deployment is being cancelled, or something failed."""
         job = self.claimed(session)
-        if job.deployment.halted and self.kind is not JobKind.DRAIN:
+        if pipeline.told_to_stop(job):
             raise StoppedError(f"{self.kind} of {self.label} was stopped")
         return job
 

@@ -17,5 +17,7 @@ class Behaviour:
     output: tuple[str, ...] = ()
     exit_code: int | None = None  # set: it exits at once with this code
     out_of_memory: bool = False
+    # Exit codes of commands that run once, in turn, by their first word (else 0); none: it does not end by itself.
+    endings: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cannot_start: str = ""  # set: the engine's words why it cannot even be started
     commands: Mapping[tuple[str, ...], Executed] = field(default_factory=dict)  # what can be run inside

@@ -1,7 +1,8 @@
 """A container engine that remembers: a container started is a container listed."""
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,7 @@ from longshore.domain.image_reference import ImageReference
 from longshore.domain.ports import (
     Container,
     ContainerSpec,
+    Ending,
     EngineFacts,
     EngineVolume,
     Executed,
@@ -42,6 +44,7 @@ class FakeEngine:
         self.built: list[str] = []
         self.standing: dict[str, Container] = {}
         self.specs: dict[str, ContainerSpec] = {}
+        self.ran: list[ContainerSpec] = []  # commands that ran once, in order
         self.kept: set[str] = set()  # those the engine restarts
         self.calls: list[tuple[str, str]] = []
         self.stored: dict[str, EngineVolume] = {}
@@ -49,6 +52,7 @@ class FakeEngine:
         self.down = False
         self._network = Network(f"{stack}.net", "10.64.0.0/24", ("10.64.0.1",))
         self._lock = threading.RLock()
+        self.waited: Callable[[], None] = lambda: time.sleep(0.01)  # while a command goes on that has no end
 
     # What a test arranges
 
@@ -171,6 +175,49 @@ class FakeEngine:
             else:
                 _refuse_other(spec, there)
             return self._run(spec.name)
+
+    def run_once(self, spec: ContainerSpec, grace: float, on_line: OnLine, stopped: Stopped) -> Ending | None:
+        """Tell the lines of its image's script; what has no exit code goes on until it is stopped."""
+        self.ping()
+        with self._lock:
+            self.calls.append(("run_once", spec.name))
+            if spec.name in self.standing:
+                raise TransientError(f"the name {spec.name} is taken still", code="name_busy")
+            self._create(spec)
+        try:
+            self._begin(spec)
+            return self._follow(spec, on_line, stopped)
+        finally:
+            self.standing.pop(spec.name, None)
+
+    def _begin(self, spec: ContainerSpec) -> None:
+        behaviour = self.images[spec.image_id].behaviour
+        if behaviour.cannot_start:
+            raise AppError(f"{spec.name} cannot be started: {behaviour.cannot_start}", code="cannot_start")
+        if self.at(spec.address) is not None:
+            raise TransientError(f"{spec.name} cannot be started: Address already in use", code="cannot_start")
+        self.standing[spec.name] = replace(self.standing[spec.name], running=True, address=spec.address)
+        self.ran.append(spec)
+
+    def _follow(self, spec: ContainerSpec, on_line: OnLine, stopped: Stopped) -> Ending | None:
+        behaviour = self.images[spec.image_id].behaviour
+        for line in behaviour.output:
+            on_line(line)
+        code = self._code_of(spec)
+        while not stopped():
+            if code is not None:
+                return Ending(code, behaviour.out_of_memory)
+            self.waited()
+        return None
+
+    def _code_of(self, spec: ContainerSpec) -> int | None:
+        """What a command ends with; ``None``: it does not end by itself."""
+        behaviour = self.images[spec.image_id].behaviour
+        if not spec.command:
+            return behaviour.exit_code
+        codes = behaviour.endings.get(spec.command[0], (0,))
+        turn = sum(one.command == spec.command for one in self.ran)
+        return codes[min(turn, len(codes)) - 1] if codes else None
 
     def find(self, name: str) -> Container | None:
         """One container."""

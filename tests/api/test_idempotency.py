@@ -23,6 +23,7 @@ POSTS = [
     ("/v1/apps/<app>/rollback", "/v1/apps/hello/rollback", {}, {"force": True}),
     ("/v1/apps/<app>/restart", "/v1/apps/hello/restart", {}, {"trigger": "cli"}),
     ("/v1/apps/<app>/scale", "/v1/apps/hello/scale", {"replicas": 2}, {"replicas": 3}),
+    ("/v1/apps/<app>/runs", "/v1/apps/hello/runs", {"command": ["true"]}, {"command": ["false"]}),
     ("/v1/tokens", "/v1/tokens", {"name": "ci", "scope": "read"}, {"name": "ci", "scope": "admin"}),
 ]
 DONE = (200, 201, 202)
@@ -33,7 +34,7 @@ EVERY = pytest.mark.parametrize(("path", "body", "other"), [post[1:] for post in
 def hello(hello, web, request):
     """With something to cancel, and something to go back to, where that is what is asked for."""
     path = request.node.callspec.params.get("path", "") if hasattr(request.node, "callspec") else ""
-    if path.endswith(("cancel", "rollback", "restart")):
+    if path.endswith(("cancel", "rollback", "restart", "runs")):
         for _ in range(2):
             web.stack.deploy()
             web.stack.drive()
@@ -108,14 +109,16 @@ def test_a_post_that_says_nothing_of_keys_is_found(web):
 @EVERY
 def test_a_repeat_gets_the_same_answer_and_does_nothing(web, hello, path, body, other):
     first = post(hello, path, body)
-    before = [count(web, table) for table in ("apps", "deployments", "tokens", "events", "kept_answers")]
+    before = [count(web, table) for table in ("apps", "deployments", "tokens", "runs", "events", "kept_answers")]
     repeat = post(hello, path, body)
     assert first.status_code in DONE
     assert "Idempotent-Replayed" not in first.headers
     assert repeat.headers.pop("Idempotent-Replayed") == "true"
     assert (repeat.status_code, repeat.data) == (first.status_code, first.data)
     assert dict(repeat.headers) == dict(first.headers)
-    assert before == [count(web, table) for table in ("apps", "deployments", "tokens", "events", "kept_answers")]
+    assert before == [
+        count(web, table) for table in ("apps", "deployments", "tokens", "runs", "events", "kept_answers")
+    ]
 
 
 @EVERY
@@ -312,7 +315,7 @@ def raced(web, caller, monkeypatch, path: str, *bodies: dict) -> list:
 
 @EVERY
 def test_two_processes_at_once_do_it_once_and_answer_the_same(web, hello, monkeypatch, path, body, other):
-    tables = ("apps", "deployments", "tokens")
+    tables = ("apps", "deployments", "tokens", "runs")
     before = sum(count(web, table) for table in tables)
     one, two = raced(web, hello, monkeypatch, path, body, body)
     assert one.status_code == two.status_code in DONE

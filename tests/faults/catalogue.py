@@ -21,6 +21,7 @@ from longshore.services.apps import NewApp
 from longshore.testing.points import Points
 
 IMAGE = "example.com/hello:1"
+COMMAND = {"release_command": {"command": ["true"]}}  # the hooks are run by the same step
 ARMS = ("push", "deploy")  # they run side by side: whichever ends last rings what follows
 
 
@@ -78,7 +79,7 @@ def _opened(folder: str, database: SqlDatabase) -> tuple[Services, WorkerService
 def first_version(stack: Stack, source: str) -> None:
     """One that is live, so that the next one has an old side to drain."""
     stack.engine.publish(IMAGE)
-    stack.create()
+    stack.create(config=COMMAND)
     stack.deploy(source=SOURCES[source](stack))
     stack.drive()
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from longshore.adapters.router import config
 from longshore.domain.names import LABEL_APP, LABEL_STACK
 from longshore.domain.plan import plan
-from longshore.domain.states import DEPLOYMENT_ENDED, DeploymentState, JobState, ReplicaState
+from longshore.domain.states import DEPLOYMENT_ENDED, ONE_OFFS, DeploymentState, JobState, ReplicaState
 from longshore.models import App, Deployment, Event, Job, Release, Replica
 
 CLEAN_WITHIN = 15.0
@@ -168,7 +168,8 @@ def _history(rig: Rig, expected: Expected) -> list[str]:
 def _jobs_in_order(events: list[tuple[str, dict]], builds: bool) -> list[str]:
     """Each job: running, perhaps handed back and running again, succeeded once; and not before what it needs."""
     said, done = [], {}
-    for job in plan(builds=builds):
+    one_offs = ONE_OFFS & {facts.get("kind") for _, facts in events}
+    for job in plan(builds=builds, one_offs=one_offs):
         mine = [
             (at, kind)
             for at, (kind, facts) in enumerate(events)

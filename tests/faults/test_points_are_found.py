@@ -25,7 +25,7 @@ def trial(on_sqlite: Trial) -> Trial:
 def test_there_are_many_and_every_job_has_some() -> None:
     points = catalogue()
     assert len(points) >= 25
-    assert {named.job for named in points} == {kind.value for kind in JobKind}
+    assert {named.job for named in points} == {kind.value for kind in JobKind} - {"pre_build", "post_deploy"}
     assert len({str(named) for named in points}) == len(points)
 
 
@@ -71,4 +71,4 @@ def test_the_process_that_reaches_the_armed_point_is_killed_and_comes_back(trial
     until(lambda: rig.process_of(pid) is None, what="another one is in its place")
     with rig.rows_of() as session:
         losses = session.scalars(select(Job.losses).join(Deployment).where(Deployment.number == view["number"])).all()
-    assert sorted(losses) == [0, 0, 0, 0, 1]
+    assert sorted(losses) == [0, 0, 0, 0, 0, 1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import projects
-from catalogue import Named
+from catalogue import COMMAND, Named
 from checker import Expected, check, saw_one_switch
 from harness import Prober, docker, until
 from rig import Rig
@@ -36,7 +36,7 @@ class Trial:
         """A live version of an app; a new app after a trial that went wrong."""
         if not self.app:
             app, text = f"f{next(_numbers)}", "first"
-            view = self.rig.deployed(app, projects.web(text), replicas=self.replicas)
+            view = self.rig.deployed(app, projects.web(text), replicas=self.replicas, **COMMAND)
             check(self.rig, Expected(app, view["number"], self.replicas))
             self.app, self.live = app, text
 

@@ -22,6 +22,8 @@ from longshore.services import (
     planning,
     releases,
     rollbacks,
+    running,
+    runs,
     sweeps,
 )
 from longshore.services.apps import NewApp
@@ -164,7 +166,7 @@ class Stack:
     def log(self, number: int, app: str = "hello") -> str:
         """Its whole log."""
         seen = deployments.glance(self.services, app, number)
-        return "\n".join(line.text for line in logs.read(self.services, seen.deployment_id, after=0, limit=1000))
+        return "\n".join(line.text for line in logs.read(self.services, seen.row_id, after=0, limit=1000))
 
     def ring(self, kind: str | None = None) -> int:
         """The id of the oldest job that was rung (of a kind), its message taken out."""
@@ -184,7 +186,9 @@ class Stack:
         """Do what was rung first."""
         message = self.queue.take()
         assert message is not None, "nothing was rung"
-        if message.argument:
+        if message.task == runs.TASK:
+            running.run(worker, int(message.argument))
+        elif message.argument:
             jobs.run(worker, int(message.argument))
         else:
             PERIODIC[message.task](worker)

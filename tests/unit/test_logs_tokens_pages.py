@@ -16,7 +16,7 @@ from longshore.services.tokens import Scope
 def log(stack):
     stack.create()
     stack.deploy()
-    stack.id = deployments.glance(stack.services, "hello", 1).deployment_id
+    stack.id = deployments.glance(stack.services, "hello", 1).row_id
     return stack
 
 
@@ -108,7 +108,7 @@ def test_a_log_over_its_limit_is_cut_once_and_says_so(make_stack):
     stack = make_stack(log_limit=100)
     stack.create()
     stack.deploy()
-    stack.id = deployments.glance(stack.services, "hello", 1).deployment_id
+    stack.id = deployments.glance(stack.services, "hello", 1).row_id
     for _ in range(10):
         logs.append(stack.services, stack.id, "build", "y" * 40)
     told = "\n".join(lines(stack))
@@ -121,7 +121,7 @@ def test_a_log_is_cut_in_bytes_not_in_letters(make_stack):
     stack = make_stack(log_limit=100)
     stack.create()
     stack.deploy()
-    stack.id = deployments.glance(stack.services, "hello", 1).deployment_id
+    stack.id = deployments.glance(stack.services, "hello", 1).row_id
     logs.append(stack.services, stack.id, "build", "€" * 90)
     assert len("\n".join(lines(stack)).removesuffix(CUT_MARK).encode()) <= 101
 

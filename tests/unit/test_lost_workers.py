@@ -252,7 +252,7 @@ def test_what_is_stuck_is_handed_back_without_asking_it(app):
     app.deploy("other")
     stuck, build = jobs.claim(leaving, app.ring("deploy")), jobs.claim(leaving, app.ring("build"))
     leaving.shift.end()
-    sweeps.hand_back(leaving, builds=False)
+    sweeps.hand_back(leaving, lasting=False)
     assert not stuck.holds()
     assert build.holds()
     sweeps.leave(leaving)

@@ -56,12 +56,15 @@ def received(celery, queue: str):
 
 
 def test_every_job_and_sweep_is_a_task_under_its_name(celery):
-    assert {name for name in celery.tasks if name.startswith("longshore.")} == JOBS | SWEEPS
+    assert {name for name in celery.tasks if name.startswith("longshore.")} == JOBS | SWEEPS | {"longshore.run"}
 
 
 def test_a_deploy_never_stands_behind_a_build():
     assert {kind.value: queue_of(kind) for kind in JobKind} == {
+        "pre_build": "deploys",
         "build": "builds",
+        "release_command": "deploys",
+        "post_deploy": "deploys",
         "push": "deploys",
         "deploy": "deploys",
         "health_check": "deploys",

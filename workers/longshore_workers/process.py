@@ -71,7 +71,7 @@ class Process:
         services, shift = self.services, self.services.shift
         if shift.wait(HAND_BACK_WITHIN):
             return
-        _try("hand back", lambda: sweeps.hand_back(services, builds=False))
+        _try("hand back", lambda: sweeps.hand_back(services, lasting=False))
         if shift.wait(services.settings.shutdown_limit):
             return
         _try("leave", lambda: sweeps.leave(services))

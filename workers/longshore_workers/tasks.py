@@ -7,7 +7,7 @@ from celery import Celery
 
 from longshore.domain.states import JobKind
 from longshore.errors import LongshoreError
-from longshore.services import WorkerServices, jobs, sweeps
+from longshore.services import WorkerServices, jobs, running, runs, sweeps
 from longshore_workers.process import process
 
 log = logging.getLogger("longshore.tasks")
@@ -31,6 +31,7 @@ def register(app: Celery) -> None:
     """One task per kind of job, one per periodic use case."""
     for kind in JobKind:
         app.task(_job, name=f"longshore.{kind}")
+    app.task(_run, name=runs.TASK)
     for name, sweep in PERIODIC.items():
         app.task(_periodic(name, sweep), name=name, send_events=False)  # ticks would bury the jobs in Flower
 
@@ -41,6 +42,14 @@ def _job(job_id: str) -> None:
         jobs.run(process.services, int(job_id))
     except LongshoreError as error:
         log.warning("job %s will be rung again: %s", job_id, error.message)
+
+
+def _run(run_id: str) -> None:
+    """Run a command somebody asked for. While a part it needs is down it waits, and is rung for again."""
+    try:
+        running.run(process.services, int(run_id))
+    except LongshoreError as error:
+        log.warning("run %s will be rung again: %s", run_id, error.message)
 
 
 def _periodic(name: str, sweep: Callable[[WorkerServices], None]) -> Callable[[str], None]:

@@ -1,19 +1,21 @@
 """Containers and the network."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from longshore.adapters.engine import commands, hardening, images, listeners, volumes
+from longshore.adapters.engine import commands, hardening, images, listeners, one_off, volumes
 from longshore.adapters.engine.connection import Connection, explanation, translated
 from longshore.adapters.engine.network import StackNetwork
 from longshore.domain.ports import (
     Container,
     ContainerSpec,
+    Ending,
     EngineFacts,
     EngineVolume,
     Executed,
@@ -23,7 +25,7 @@ from longshore.domain.ports import (
     OnLine,
     Stopped,
 )
-from longshore.errors import AppError, PlatformError, TransientError
+from longshore.errors import AppError, LongshoreError, PartDownError, PlatformError, TransientError
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)  # how the engine writes that something has not happened yet
 _USERS_FAULT = re.compile(
@@ -94,6 +96,38 @@ class DockerEngine:
                 self._create(spec)
                 self._run(spec.name)
         return self._there(spec.name)
+
+    def run_once(self, spec: ContainerSpec, grace: float, on_line: OnLine, stopped: Stopped) -> Ending | None:
+        """Run a command to its end, and remove its container, whatever happens."""
+        with translated(), self._made(spec) as container_id:
+            self._run(container_id)
+            if not one_off.follow(self._connection.client, container_id, on_line, stopped):
+                self.stop(container_id, grace)
+                return None
+            return self._ended(spec.name, container_id)
+
+    @contextmanager
+    def _made(self, spec: ContainerSpec) -> Iterator[str]:
+        """A container of our own, known by its id: whoever took the job over may have one of this name later."""
+        try:
+            container_id = str(self._create(spec)["Id"])
+        except APIError as error:
+            if error.status_code == 409:
+                raise TransientError(f"the name {spec.name} is taken still", code="name_busy") from error
+            raise _not_created(spec, error) from error
+        try:
+            yield container_id
+        finally:
+            with suppress(LongshoreError):  # what cannot be removed now is found and removed by the sweep
+                self.remove(container_id)
+
+    def _ended(self, name: str, container_id: str) -> Ending:
+        found = self.find(container_id)
+        if found is None:
+            raise TransientError(f"{name} was removed while it ran", code="one_off_gone")
+        if found.running or found.interrupted:
+            raise PartDownError("engine", f"the container engine went away while {name} ran")
+        return Ending(found.exit_code, found.out_of_memory)
 
     def find(self, name: str) -> Container | None:
         """One container."""
@@ -185,9 +219,9 @@ class DockerEngine:
         except NotFound:
             return _NEVER
 
-    def _create(self, spec: ContainerSpec) -> None:
+    def _create(self, spec: ContainerSpec) -> Any:
         client = self._connection.client
-        client.create_container(
+        return client.create_container(
             image=spec.image_id,
             command=list(spec.command) if spec.command else None,
             name=spec.name,

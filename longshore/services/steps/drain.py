@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from longshore.domain.states import DeploymentState, JobKind, ReplicaState
 from longshore.models import Deployment
-from longshore.services import digest, removal, replicas, routing
+from longshore.services import digest, one_offs, removal, replicas, routing
 from longshore.services.releases import image_tag
 from longshore.services.resting import revive
 from longshore.services.work import Work
@@ -35,6 +35,8 @@ class DrainStep:
                 list(pool.map(lambda replica: removal.remove(work.worker, replica, work.check), losing))
             _note_removed(work, {replica.id for replica in losing})
         routing.apply(work.worker)
+        work.check()
+        one_offs.clear(work.worker, work.deployment_id)
         if unreleased is not None:
             work.check()
             work.worker.engine.forget_image(unreleased)

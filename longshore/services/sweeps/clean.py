@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from longshore.domain.states import DEPLOYMENT_ENDED, JobKind, JobState, ReplicaState
-from longshore.models import App, Deployment, Event, Job, KeptAnswer, Replica
-from longshore.services import removal, replicas, routing, volumes
+from longshore.models import App, Deployment, Event, Job, KeptAnswer, OneOff, Replica
+from longshore.services import one_offs, removal, replicas, routing, volumes
 from longshore.services.context import WorkerServices
 from longshore.services.sweeps import images
 from longshore.services.work import folder_of
@@ -20,6 +20,7 @@ def clean(worker: WorkerServices) -> None:
     """What lost is taken away: replicas nobody else removes, deleted apps, uploads no deployment needs, images of
     releases long past, and volumes that somebody named."""
     _remove_losers(worker)
+    one_offs.clear(worker)
     if _finish_deletions(worker):
         routing.apply(worker)  # the name leads nowhere any more
     volumes.remove_asked(worker)
@@ -62,7 +63,8 @@ def _finish_deletions(worker: WorkerServices) -> bool:
     with worker.db.write() as session:
         for app in session.scalars(select(App).where(App.deleting_at.is_not(None), App.removed_at.is_(None))):
             standing = select(Replica.id).where(Replica.app_id == app.id, Replica.state != ReplicaState.REMOVED)
-            if session.scalar(standing.limit(1)) is None:
+            commands = select(OneOff.id).where(OneOff.app_id == app.id, OneOff.removed_at.is_(None))
+            if session.scalar(standing.limit(1)) is None and session.scalar(commands.limit(1)) is None:
                 app.removed_at, finished = worker.clock.now(), True
                 session.add(Event(app_id=app.id, kind="app.removed", facts={}, at=app.removed_at))
     return finished

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, selecti
 
 from longshore.domain.states import DeploymentState, JobState
 from longshore.models import Deployment, Job
-from longshore.services import pipeline
+from longshore.services import pipeline, runs
 from longshore.services.context import WorkerServices
 from longshore.services.pipeline import LONGEST_PAUSE, Ring
 
@@ -26,6 +26,7 @@ def dispatch(worker: WorkerServices, *, at_once: bool = False) -> None:
             query = query.where(_overdue(now, worker.settings.overdue))
         rings = _ring_again(session, query, now, at_once)
     pipeline.ring(worker, rings)
+    runs.ring_again(worker)
 
 
 def _first_in_line() -> ColumnElement[bool]:

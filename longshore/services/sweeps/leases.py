@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from longshore.domain.states import JobKind, JobState
+from longshore.domain.states import LASTING, JobKind, JobState
 from longshore.errors import PlatformError
-from longshore.models import App, Deployment, Job, Worker
-from longshore.services import pipeline
+from longshore.models import App, Deployment, Job, Run, Worker
+from longshore.services import pipeline, runs
 from longshore.services.context import WorkerServices
 from longshore.services.pipeline import Ring
 
@@ -54,7 +54,10 @@ def reap(worker: WorkerServices) -> None:
     """
     with worker.db.read() as session:
         beats = {row.id: row.beats for row in session.scalars(select(Worker))}
-        owners = session.scalars(select(Job.owner).where(Job.owner.is_not(None)).distinct())
+        owners = [
+            *session.scalars(select(Job.owner).where(Job.owner.is_not(None)).distinct()),
+            *session.scalars(select(Run.owner).where(Run.owner.is_not(None)).distinct()),
+        ]
         unknown = {owner: -1 for owner in owners if owner is not None and owner not in beats}
     with worker.watch.lock:
         seen = worker.watch.workers.look({**beats, **unknown}, worker.clock.monotonic())
@@ -66,18 +69,20 @@ def take_over_from(worker: WorkerServices, owners: Iterable[str]) -> None:
     """Hand back the jobs of workers known to be dead, and forget the workers."""
     for owner in sorted(owners):
         _hand_back_all(worker, owner, set(JobKind), lost=True)
+        runs.lose(worker, owner)
         worker.locks.forget([owner])
 
 
-def hand_back(worker: WorkerServices, *, builds: bool) -> None:
-    """Give away what this process holds, without asking its threads; a build may go on for a while."""
-    kinds = set(JobKind) if builds else set(JobKind) - {JobKind.BUILD}
+def hand_back(worker: WorkerServices, *, lasting: bool) -> None:
+    """Give away what this process holds, without asking its threads; what lasts (builds, commands) may go on."""
+    kinds = set(JobKind) if lasting else set(JobKind) - LASTING
     _hand_back_all(worker, worker.lease.worker_id, kinds, lost=False)
 
 
 def leave(worker: WorkerServices) -> None:
     """Goodbye: what this process still holds is handed back, and nobody needs to watch it any more."""
-    hand_back(worker, builds=True)
+    hand_back(worker, lasting=True)
+    runs.lose(worker, worker.lease.worker_id)
     with worker.db.write() as session:
         session.execute(delete(Worker).where(Worker.id == worker.lease.worker_id))
     worker.locks.forget([worker.lease.worker_id])

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from longshore.domain.names import LABEL_APP, LABEL_STACK
 from longshore.domain.states import ReplicaState
 from longshore.errors import PartDownError
-from longshore.models import Replica
+from longshore.models import OneOff, Replica
 from longshore.services import routing
 from longshore.services.context import WorkerServices
 
@@ -58,7 +58,12 @@ def _remove_orphans(worker: WorkerServices) -> None:
     if not names:
         return
     with worker.db.read() as session:
-        rows = session.execute(select(Replica.name, Replica.state).where(Replica.name.in_(names))).all()
-    standing = {name for name, state in rows if state is not ReplicaState.REMOVED}
+        rows = [
+            *session.execute(
+                select(Replica.name, Replica.state != ReplicaState.REMOVED).where(Replica.name.in_(names))
+            ),
+            *session.execute(select(OneOff.name, OneOff.removed_at.is_(None)).where(OneOff.name.in_(names))),
+        ]
+    standing = {name for name, stands in rows if stands}
     for name in {name for name, _ in rows} - standing:
         worker.engine.remove(name)
