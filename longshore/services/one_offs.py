@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -77,6 +78,13 @@ def run(
     worker.engine.remove(spec.name)
     check()
     return worker.engine.run_once(spec, worker.settings.stop_grace, on_line, stopped)
+
+
+def note_removed(session: Session, name: str, now: datetime) -> None:
+    """It is gone: its name and address are free again."""
+    standing = select(OneOff).where(OneOff.name == name, OneOff.removed_at.is_(None))
+    for row in session.scalars(standing.with_for_update()):
+        row.removed_at = now
 
 
 def clear(worker: WorkerServices, deployment_id: int | None = None) -> None:

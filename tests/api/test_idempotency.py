@@ -27,6 +27,7 @@ POSTS = [
     ("/v1/tokens", "/v1/tokens", {"name": "ci", "scope": "read"}, {"name": "ci", "scope": "admin"}),
 ]
 DONE = (200, 201, 202)
+COUNTED = ("apps", "deployments", "tokens", "runs", "events", "kept_answers")
 EVERY = pytest.mark.parametrize(("path", "body", "other"), [post[1:] for post in POSTS], ids=[p[0] for p in POSTS])
 
 
@@ -109,16 +110,14 @@ def test_a_post_that_says_nothing_of_keys_is_found(web):
 @EVERY
 def test_a_repeat_gets_the_same_answer_and_does_nothing(web, hello, path, body, other):
     first = post(hello, path, body)
-    before = [count(web, table) for table in ("apps", "deployments", "tokens", "runs", "events", "kept_answers")]
+    before = [count(web, table) for table in COUNTED]
     repeat = post(hello, path, body)
     assert first.status_code in DONE
     assert "Idempotent-Replayed" not in first.headers
     assert repeat.headers.pop("Idempotent-Replayed") == "true"
     assert (repeat.status_code, repeat.data) == (first.status_code, first.data)
     assert dict(repeat.headers) == dict(first.headers)
-    assert before == [
-        count(web, table) for table in ("apps", "deployments", "tokens", "runs", "events", "kept_answers")
-    ]
+    assert before == [count(web, table) for table in COUNTED]
 
 
 @EVERY

@@ -1,10 +1,12 @@
 """Commands of the app's own around a deployment: the release command and the hooks, over fakes."""
 
+from contextlib import suppress
+
 import pytest
 
-from longshore.domain.states import ReplicaState
-from longshore.models import OneOff, Replica
-from longshore.services import sweeps
+from longshore.errors import PlatformError
+from longshore.models import OneOff
+from longshore.services import replicas, sweeps
 from longshore.services.deployments import CURRENT
 from longshore.testing import Behaviour
 
@@ -49,16 +51,34 @@ def test_it_runs_once_before_any_new_replica_starts_in_the_new_image_with_the_ne
     assert spec.labels["longshore.one-off"] == "release_command"
 
 
-def test_its_address_is_no_replicas(served):
+def test_while_it_is_there_its_address_is_nobody_elses_and_then_it_is_free(served):
     stack = served
-    number = deploy(stack, 0, config={**MIGRATE, "replicas": 3})
+    run_once, drawn = stack.engine.run_once, []
+
+    def looking(spec, *rest):
+        with stack.db.read() as session:
+            free = replicas.free_addresses(session, stack.engine.network())
+            drawn.append((spec.address, set(free_ones(free))))
+        return run_once(spec, *rest)
+
+    stack.engine.run_once = looking
+    number = deploy(stack, 0)
     stack.drive()
     assert stack.show(number).state == "succeeded"
+    ((address, free),) = drawn
+    assert address not in free
+    assert address != stack.engine.specs["longshore.hello.g1.web.1"].address
     with stack.db.read() as session:
-        taken = [row.address for row in session.query(Replica).filter(Replica.state != ReplicaState.REMOVED)]
-        one_off = session.query(OneOff).one()
-    assert one_off.address not in taken
-    assert one_off.removed_at is not None
+        assert session.query(OneOff).one().removed_at is not None
+
+
+def free_ones(addresses) -> list[str]:
+    """All of them: there is an end."""
+    found = []
+    with suppress(PlatformError):
+        while True:
+            found.append(next(addresses))
+    return found
 
 
 def test_it_goes_between_the_build_and_the_replicas(stack):

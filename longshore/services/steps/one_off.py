@@ -30,14 +30,20 @@ class _Wanted:
     deadline: float
 
 
+@dataclass(frozen=True)
+class _Done:
+    container: str
+    gone: bool  # what could not be removed is left to the sweep
+
+
 class OneOffStep:
     """``release_command`` and ``post_deploy`` run in the new image, ``pre_build`` in the one that is live."""
 
-    def run(self, work: Work) -> dict[str, Any]:
-        """How it ended; ``AppError`` for any exit code but 0 and 75, ``NotNowError`` for 75."""
+    def run(self, work: Work) -> _Done | None:
+        """What it ran in; ``AppError`` for any exit code but 0 and 75, ``NotNowError`` for 75."""
         if not _ready(work):
             work.log.write(NOTHING_LIVE)
-            return {"ran": False}
+            return None
         wanted = _reserve(work)
         work.log.write(f"running {shlex.join(wanted.spec.command or [])}")
         until = work.worker.clock.monotonic() + wanted.deadline
@@ -52,11 +58,13 @@ class OneOffStep:
             work.check()
             raise _too_long(work, wanted.deadline)
         _judge(work, ending)
-        return {"ran": True, "exit_code": ending.exit_code}
+        return _Done(wanted.spec.name, gone=work.worker.engine.find(wanted.spec.name) is None)
 
-    def conclude(self, work: Work, session: Session, deployment: Deployment, result: dict[str, Any]) -> dict[str, Any]:
-        """Whether it ran."""
-        return result
+    def conclude(self, work: Work, session: Session, deployment: Deployment, result: _Done | None) -> dict[str, Any]:
+        """Its name and address are free again."""
+        if result is not None and result.gone:
+            one_offs.note_removed(session, result.container, work.worker.clock.now())
+        return {"ran": result is not None}
 
 
 def _ready(work: Work) -> bool:
