@@ -40,7 +40,7 @@ class Procfile:
                 commands[name] = command
         if len(commands) > MOST_PROCESSES:
             raise AppError(f"the Procfile names more than {MOST_PROCESSES} processes", code="bad_procfile")
-        return cls(commands) if commands.keys() - {RELEASE} else None
+        return cls(commands) if commands else None
 
 
 def _read(line: str, number: int) -> tuple[str, list[str]]:

@@ -40,6 +40,8 @@ def prepare(work: Work, source: dict[str, Any], build: Build, folder: Path) -> P
     work.worker.files.context(whole, context, below=build.context, dockerfile=name, replace=replace)
     asks = replaced == text and _syntax_line(text) is not None
     procfile = Procfile.of(work.worker.files.tree(whole, build.context))
+    if procfile is not None:
+        work.log.write(f"the source has a Procfile: {', '.join(procfile.commands)}")
     return Prepared(context, name, text if written else None, asks, commit, procfile)
 
 

@@ -1,6 +1,7 @@
 """Several processes of one app, really run: declared, or read from a Procfile."""
 
 import time
+from pathlib import Path
 
 import projects
 from harness import Stack, docker
@@ -66,3 +67,16 @@ def test_a_procfile_says_what_runs(stack: Stack, app: str) -> None:
     assert names(stack, app) == ["g1.web.1", "g1.worker.1"]
     command = docker("inspect", "--format", "{{json .Config.Cmd}}", f"{stack.name}.{app}.g1.worker.1")
     assert command == '["/bin/sh","-c","exec python worker.py"]'
+
+
+def test_the_command_line_takes_processes_from_longshore_toml_and_shows_them(
+    stack: Stack, app: str, tmp_path: Path
+) -> None:
+    declared = '[processes.web]\n[processes.worker]\ncommand = ["python", "worker.py"]\nreplicas = 2\n'
+    for name, text in {**with_worker("by TOML"), "longshore.toml": declared}.items():
+        (tmp_path / name).write_text(text)
+    ran = stack.cli("deploy", str(tmp_path), "--app", app)
+    assert ran.code == 0, ran.said
+    status = stack.cli("status", app).out
+    assert "processes: web 1, worker 2" in status
+    assert "web 1, worker 2" in stack.cli("apps").out

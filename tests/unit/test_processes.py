@@ -150,7 +150,7 @@ def test_a_line_that_cannot_be_used_is_named(text):
     assert caught.value.code == "bad_procfile"
 
 
-@pytest.mark.parametrize("text", [None, "", "# nothing\n", "release: migrate\n"])
+@pytest.mark.parametrize("text", [None, "", "# nothing\n"])
 def test_without_a_process_there_is_no_procfile(text):
     assert Procfile.of(Tree(text)) is None
 
@@ -195,6 +195,14 @@ def test_processes_declared_later_take_over_from_the_procfile(stack):
     push(stack, "web: serve\nworker: work\n")
     push(stack, "web: other\nworker: other\n", config={"processes": {"worker": {"command": WORKER}}})
     assert running(stack) == {"web.1": "exec serve", "worker.1": "worker.py"}
+
+
+def test_a_procfile_that_only_names_a_release_command_leaves_web_to_the_image(stack):
+    stack.create()
+    push(stack, "release: migrate\n")
+    assert running(stack) == {"web.1": ""}
+    assert released(stack).config["release_command"]["command"] == [*SHELL, "exec migrate"]
+    assert "the source has a Procfile: release" in stack.log(1)
 
 
 def test_a_bad_procfile_fails_the_build(stack):
