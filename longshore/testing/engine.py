@@ -1,6 +1,5 @@
 """A container engine that remembers: a container started is a container listed."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from longshore.domain.ports import (
     ContainerSpec,
     Ending,
     EngineFacts,
-    EngineVolume,
     Executed,
     ImageFacts,
     Listener,
@@ -24,6 +22,7 @@ from longshore.domain.ports import (
 from longshore.errors import AppError, PartDownError, PlatformError, TransientError
 from longshore.testing.behaviour import Behaviour
 from longshore.testing.registry import FakeRegistry
+from longshore.testing.volumes import FakeVolumes
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,20 @@ class FakeImage:
     behaviour: Behaviour
 
 
-class FakeEngine:
+class FakeEngine(FakeVolumes):
     """Images, containers and one network in dicts. ``down``: it does not answer; ``calls`` is what it was told."""
 
     def __init__(self, registry: FakeRegistry | None = None, stack: str = "longshore") -> None:
+        super().__init__()
         self.registry = registry or FakeRegistry()
         self.images: dict[str, FakeImage] = {}  # by id and by reference
         self.hub: dict[str, FakeImage] = {}  # what can be pulled
         self.built: list[str] = []
-        self.standing: dict[str, Container] = {}
-        self.specs: dict[str, ContainerSpec] = {}
         self.ran: list[ContainerSpec] = []  # commands that ran once, in order
         self.kept: set[str] = set()  # those the engine restarts
-        self.calls: list[tuple[str, str]] = []
-        self.stored: dict[str, EngineVolume] = {}
         self.graces: dict[str, float] = {}  # how long a stopped one was given
         self.down = False
         self._network = Network(f"{stack}.net", "10.64.0.0/24", ("10.64.0.1",))
-        self._lock = threading.RLock()
         self.waited: Callable[[], None] = lambda: time.sleep(0.01)  # while a command goes on that has no end
 
     # What a test arranges
@@ -257,39 +252,6 @@ class FakeEngine:
         self.calls.append(("remove", name))
         self.standing.pop(name, None)
         self.kept.discard(name)
-
-    def ensure_volume(self, volume: EngineVolume) -> None:
-        """Made, or there already."""
-        self.ping()
-        with self._lock:
-            self.calls.append(("ensure_volume", volume.name))
-            self._ours(volume)
-            self.stored.setdefault(volume.name, volume)
-
-    def remove_volume(self, volume: EngineVolume) -> None:
-        """Remove one, if it is there and nobody has it."""
-        self.ping()
-        with self._lock:
-            self.calls.append(("remove_volume", volume.name))
-            self._ours(volume)
-            if any(
-                volume.name in {one.name for one in self.specs[name].volumes.values()}
-                for name in self.standing
-                if name in self.specs
-            ):
-                raise TransientError(f"the volume {volume.name} is still used", code="volume_in_use")
-            self.stored.pop(volume.name, None)
-
-    def volumes(self, labels: Mapping[str, str]) -> list[EngineVolume]:
-        """Those with these labels."""
-        self.ping()
-        found = [one for one in self.stored.values() if labels.items() <= one.labels.items()]
-        return sorted(found, key=lambda one: one.name)
-
-    def _ours(self, volume: EngineVolume) -> None:
-        there = self.stored.get(volume.name)
-        if there is not None and not volume.labels.items() <= there.labels.items():
-            raise PlatformError(f"the name {volume.name} is taken by a volume that is not ours", code="name_taken")
 
     def output(self, name: str, tail: int) -> list[str]:
         """The last lines of its image's script."""

@@ -127,7 +127,7 @@ def test_status_tells_the_lock_and_the_wait_in_the_same_words(command, live):
     live.deploy()
     live.clock.sleep(1)
     lines = command("status", "hello").output.splitlines()
-    assert lines[1] == (
+    assert lines[2] == (
         "locked by ci until 2026-01-01 14:00:00 UTC: freeze (since 2026-01-01 12:00:00 UTC; new deployments wait)"
     )
     assert "hello#2 queued: waits for the lock of ci: freeze until 14:00 UTC" in lines

@@ -1,5 +1,6 @@
 """A stack without Docker or Redis: the real database, files and encryption, with fakes for everything outside."""
 
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ from longshore.adapters.db import SqlDatabase
 from longshore.adapters.files import HomeFiles
 from longshore.adapters.secret_box import FernetBox, new_key
 from longshore.domain.states import Trigger
+from longshore.errors import PartDownError
 from longshore.services import (
     Services,
     WorkerServices,
@@ -202,5 +204,6 @@ class Stack:
             sweeps.beat(self.worker)
             sweeps.dispatch(self.worker)
             sweeps.reap(self.worker)
-            sweeps.clean(self.worker)
+            with suppress(PartDownError):  # as a tick does: it is tried again
+                sweeps.clean(self.worker)
         self.drive()

@@ -37,7 +37,7 @@ def fail(stack, number: int = 2, **behaviour):
 
 
 def row_id(stack, number: int) -> int:
-    return deployments.glance(stack.services, "hello", number).deployment_id
+    return deployments.glance(stack.services, "hello", number).row_id
 
 
 def test_a_success_has_none(served):

@@ -5,14 +5,21 @@ from fakestack import GIT
 
 from longshore.domain.procfile import Procfile, applied
 from longshore.domain.specs import Config
+from longshore.domain.states import Trigger
 from longshore.errors import AppError
 from longshore.services import apps, releases, replicas
+from longshore.services.asked import CURRENT, NewDeployment
 from longshore.services.deployments import reconfigure
 from longshore.testing import Behaviour
 
 WORKER = ["python", "worker.py"]
 TWO = {"web": {}, "worker": {"command": WORKER, "replicas": 2, "resources": {"memory": "64m"}}}
 SHELL = ["/bin/sh", "-c"]
+
+
+def change(stack, config):
+    """Ask for another configuration of what is live."""
+    reconfigure(stack.services, "hello", NewDeployment(CURRENT, Trigger.API, "ann", config))
 
 
 def shown(stack, app: str = "hello"):
@@ -94,7 +101,11 @@ def test_web_may_be_left_out_later_and_its_old_replica_is_drained(stack):
     stack.create()
     stack.deploy()
     stack.drive()
-    reconfigure(stack.services, "hello", {"processes": {"worker": {"command": WORKER}}}, {}, "ann")
+    reconfigure(
+        stack.services,
+        "hello",
+        NewDeployment(CURRENT, Trigger.API, "ann", {"processes": {"worker": {"command": WORKER}}}),
+    )
     stack.drive()
     assert stack.show(2).state == "succeeded"
     assert list(stack.engine.standing) == ["longshore.hello.g2.worker.1"]
@@ -180,7 +191,9 @@ def test_a_procfile_is_followed_from_release_to_release(stack):
     assert push(stack, "web: serve\nworker: work\nrelease: migrate\n").state == "succeeded"
     assert running(stack) == {"web.1": "exec serve", "worker.1": "exec work"}
     assert released(stack).config["release_command"]["command"] == [*SHELL, "exec migrate"]
-    reconfigure(stack.services, "hello", {"processes": {"worker": {"replicas": 2}}}, {}, "ann")
+    reconfigure(
+        stack.services, "hello", NewDeployment(CURRENT, Trigger.API, "ann", {"processes": {"worker": {"replicas": 2}}})
+    )
     stack.drive()
     assert running(stack) == {"web.1": "exec serve", "worker.1": "exec work", "worker.2": "exec work"}
     push(stack, "web: serve --more\nworker: work hard\n")

@@ -12,7 +12,8 @@ from longshore.services.volume_views import DeletedAppView
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show, show_change
 from longshore_api.idempotency import idempotent
-from longshore_api.schemas import AppBody, AppPage, AppPatch, AppPath, PageQuery, ReplicaPage
+from longshore_api.pages import AppPage, ReplicaPage
+from longshore_api.schemas import AppBody, AppPatch, AppPath, PageQuery
 from longshore_api.state import services
 
 api = room("apps", "What is deployed.")

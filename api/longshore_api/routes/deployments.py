@@ -16,16 +16,8 @@ from longshore_api import uploads
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
 from longshore_api.idempotency import idempotent
-from longshore_api.schemas import (
-    AppPath,
-    DeploymentPage,
-    DeploymentPath,
-    DeploymentSource,
-    EventPage,
-    PageQuery,
-    PlanQuery,
-    RollbackBody,
-)
+from longshore_api.pages import DeploymentPage, EventPage
+from longshore_api.schemas import AppPath, DeploymentPath, DeploymentSource, PageQuery, PlanQuery, RollbackBody
 from longshore_api.state import services
 
 api = room("deployments", "One attempt to put a release into service.")

@@ -8,7 +8,7 @@ from longshore.errors import PartDownError
 from longshore.services import parts
 from longshore_api.access import public
 from longshore_api.answers import show
-from longshore_api.schemas import PartView, Readiness
+from longshore_api.pages import PartView, Readiness
 from longshore_api.state import services
 
 api = APIBlueprint("health", __name__, abp_tags=[Tag(name="health", description="Answer without a token.")])

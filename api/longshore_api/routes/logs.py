@@ -8,7 +8,8 @@ from longshore.services.pages import LONGEST_CURSOR
 from longshore.services.tokens import Scope
 from longshore_api.access import requires
 from longshore_api.answers import room, show
-from longshore_api.schemas import DeploymentPath, LogPage, LogQuery
+from longshore_api.pages import LogPage
+from longshore_api.schemas import DeploymentPath, LogQuery
 from longshore_api.state import services
 from longshore_api.streams import Followed, deployment_of, stream
 

@@ -6,7 +6,8 @@ from longshore.services import queue
 from longshore.services.tokens import Scope
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
-from longshore_api.schemas import PageQuery, QueuePage
+from longshore_api.pages import QueuePage
+from longshore_api.schemas import PageQuery
 from longshore_api.state import services
 
 api = room("queue", "What runs, and what waits and why.")

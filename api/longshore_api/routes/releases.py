@@ -7,7 +7,8 @@ from longshore.services.release_views import ReleaseView
 from longshore.services.tokens import Scope
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
-from longshore_api.schemas import AppPath, BlockBody, PageQuery, ReleasePage, ReleasePath
+from longshore_api.pages import ReleasePage
+from longshore_api.schemas import AppPath, BlockBody, PageQuery, ReleasePath
 from longshore_api.state import services
 
 api = room("releases", "Immutable: app, number, image, configuration.")

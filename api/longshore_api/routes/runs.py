@@ -8,8 +8,9 @@ from longshore.services.tokens import Scope
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
 from longshore_api.idempotency import idempotent
+from longshore_api.pages import LogPage, RunPage
 from longshore_api.routes.logs import answer
-from longshore_api.schemas import AppPath, LogPage, LogQuery, PageQuery, RunBody, RunPage, RunPath
+from longshore_api.schemas import AppPath, LogQuery, PageQuery, RunBody, RunPath
 from longshore_api.state import services
 from longshore_api.streams import run_of
 

@@ -8,7 +8,8 @@ from longshore.services.views import NewTokenView, new_token_view
 from longshore_api.access import requires
 from longshore_api.answers import room, show
 from longshore_api.idempotency import idempotent
-from longshore_api.schemas import PageQuery, TokenBody, TokenPage, TokenPath
+from longshore_api.pages import TokenPage
+from longshore_api.schemas import PageQuery, TokenBody, TokenPath
 from longshore_api.state import services
 
 api = room("tokens", "Keys to this API.")

@@ -7,7 +7,8 @@ from longshore.services.tokens import Scope
 from longshore.services.volume_views import VolumeView
 from longshore_api.access import caller, requires
 from longshore_api.answers import room, show
-from longshore_api.schemas import AppPath, ConfirmQuery, PageQuery, VolumePage, VolumePath
+from longshore_api.pages import VolumePage
+from longshore_api.schemas import AppPath, ConfirmQuery, PageQuery, VolumePath
 from longshore_api.state import services
 
 api = room("volumes", "Folders that outlive releases.")
