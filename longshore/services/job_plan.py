@@ -1,6 +1,7 @@
 """The plan of a deployment as rows: which of the app's own commands are among its jobs.
 
-Planned when the deployment is taken on, and completed when its turn comes: the configuration may have changed since.
+Planned when the deployment is taken on, and again when its turn comes (the configuration may have changed since) and
+when its build has ended (a Procfile may name a release command).
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ def declared(deployment: Deployment, kind: JobKind) -> OneOff | None:
 
 
 def settle(session: Session, deployment: Deployment) -> None:
-    """Make the jobs of a deployment that has not begun those its configuration asks for."""
+    """Make the jobs of a deployment those its configuration asks for: before it begins, and once a build has told
+    what a Procfile says. What has begun is asked for in either case."""
     there = {job.kind: job for job in deployment.jobs}
     wanted = {job.kind: [need.value for need in job.needs] for job in plan_of(deployment)}
     for kind, needs in wanted.items():
@@ -60,6 +62,6 @@ def _commands(config: Config) -> Mapping[JobKind, OneOff | None]:
 
 def _changes(deployment: Deployment) -> bool:
     """Whether something new comes into service: not when an older release comes back, nor at a mere restart."""
-    if deployment.release is not None:
-        return False
-    return deployment.has_source or bool(deployment.config) or deployment.env is not None
+    if deployment.has_source:
+        return True
+    return deployment.release is None and (bool(deployment.config) or deployment.env is not None)

@@ -186,6 +186,17 @@ def running(stack) -> dict[str, str]:
     }
 
 
+def test_a_release_line_of_a_procfile_runs_from_the_first_release_on_and_no_longer_than_it_is_there(stack):
+    stack.create()
+    push(stack, "web: serve\nrelease: migrate\n")
+    push(stack, "web: serve\n")
+    assert [[job.kind for job in stack.show(number).jobs if job.kind == "release_command"] for number in (1, 2)] == [
+        ["release_command"],
+        [],
+    ]
+    assert [spec.command for spec in stack.engine.ran] == [[*SHELL, "exec migrate"]]
+
+
 def test_a_procfile_is_followed_from_release_to_release(stack):
     stack.create()
     assert push(stack, "web: serve\nworker: work\nrelease: migrate\n").state == "succeeded"

@@ -13,7 +13,7 @@ from longshore.domain.specs import Build
 from longshore.errors import AppError, PlatformError
 from longshore.models import BuildStep as BuildStepRow
 from longshore.models import Deployment
-from longshore.services import releases, sources
+from longshore.services import job_plan, releases, sources
 from longshore.services.disk import need_room
 from longshore.services.work import Work
 
@@ -50,8 +50,9 @@ class BuildStep:
     def conclude(
         self, work: Work, session: Session, deployment: Deployment, result: releases.MadeImage
     ) -> dict[str, Any]:
-        """The image is known: now there is a release."""
+        """The image is known: now there is a release, and all that there is to do for it."""
         release = releases.record(work.worker, session, deployment, result)
+        job_plan.settle(session, deployment)
         return {"image_id": result.facts.id, "release": release.number, "rung": work.worker.builder.rung}
 
 
