@@ -93,7 +93,6 @@ def _succeed(work: Work, result: object) -> None:
 
 def _hold(work: Work, hold: Hold) -> None:
     """Queued again until whoever judges it lets it go on; told to stop meanwhile, it is over."""
-    work.log.write(f"stage {hold.stage}: {hold.words}")
     work.log.flush()
     now = work.worker.clock.now()
     with work.worker.db.write() as session:

@@ -19,6 +19,7 @@ EATS = (
     LATER.format(more="def turn_bad():\n    kept = []\n    while True:\n        kept.append(b'x' * 4000000)", after=3)
     + SERVER
 )
+SLOW = SERVER.replace("def say(self, text):", "def say(self, text):\n        time.sleep(0.5)")
 FAILS = SERVER.replace('self.say(os.environ.get("VERSION", "0"))', "self.send_error(500)")
 
 
@@ -42,10 +43,13 @@ def test_a_release_that_dies_while_it_is_watched_is_taken_back(stack: Stack, app
     assert len(stack.containers(app)) == 1
 
 
-def test_a_release_whose_requests_fail_is_taken_back(stack: Stack, app: str) -> None:
-    view, prober = worse(stack, app, FAILS, health_check={"kind": "tcp"})
+@pytest.mark.parametrize(
+    ("code", "said"), [(FAILS, "of its requests failed, against 0.0%"), (SLOW, "its answers take")]
+)
+def test_a_release_that_answers_worse_is_taken_back(stack: Stack, app: str, code: str, said: str) -> None:
+    view, prober = worse(stack, app, code, health_check={"kind": "tcp"})
     assert (view["state"], view["reverted_to"]) == ("failed", 1)
-    assert "of its requests failed, against 0.0% before" in view["error"]["message"]
+    assert said in view["error"]["message"]
     assert prober.answers[-1][1] == "good"
 
 

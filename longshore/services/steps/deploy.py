@@ -32,6 +32,7 @@ class DeployStep:
         have_release(work)
         stage = _reserve(work)
         if stage.old_first:
+            work.log.write(stage.words)
             rest(work, stage)
         _have_volumes(work)
         return start(work, stage)

@@ -28,7 +28,10 @@ class HealthCheckStep:
 
     def run(self, work: Work) -> Hold | None:
         """``Hold`` when a stage is to be watched now; ``AppError`` says what was wrong."""
-        for number, stage in _stages_left(work):
+        left = _stages_left(work)
+        for number, stage in left:
+            if len(left) > 1 or stage.hold:
+                work.log.write(f"stage {number}: {stage.words}")
             start(work, stage)
             _prove(work, stage)
             routing.apply(work.worker)
@@ -37,7 +40,8 @@ class HealthCheckStep:
             rest(work, stage)
             if stage.hold:
                 return Hold(number, stage.hold, stage.words)
-            _note_done(work, number)
+            if number < left[-1][0]:
+                _note_done(work, number)
         _keep(work)
         return None
 
