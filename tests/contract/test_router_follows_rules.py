@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from routed import CHECK, HOST, pid, table
+from routed import CHECK, HOST, pid, table, until
 
 from longshore.domain.ports import AppRoute
 from longshore.domain.specs import Routing
@@ -97,7 +97,7 @@ def test_a_body_of_unknown_size_over_http_2_is_refused_too(rules, yard, apps):
     before = apps["old"].got["PUT", "/"]
     _over_http_2(yard, "-T", "-", sent=b"x" * 300_000)  # curl has no ear for an answer while it sends
     assert apps["old"].got["PUT", "/"] == before
-    assert _over_http_2(yard, "--data", "x" * 2000) == "413"
+    until(lambda: _over_http_2(yard, "--data", "x" * 2000) == "413")  # curl may find its connection closed before
     assert _over_http_2(yard, "--data", "x" * 10) == "200"
     assert _over_http_2(yard) == "200"
 
