@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from routed import CHECK, HOST, pid, table, until
+from routed import CHECK, HOST, pid, table
 
 from longshore.domain.ports import AppRoute
 from longshore.domain.specs import Routing
@@ -92,12 +92,13 @@ def test_a_body_of_unknown_size_is_refused_where_there_is_a_limit(rules, client)
 
 
 def test_a_body_of_unknown_size_over_http_2_is_refused_too(rules, yard, apps):
+    """What curl tells differs: it may find its connection closed while it sends. What counts is what came through."""
     rules(routing=Routing(max_body="1k"))
-    assert _over_http_2(yard, "-T", "-", sent=b"x" * 2000) in ("411", "413")  # 413 where all of it has come already
-    before = apps["old"].got["PUT", "/"]
-    _over_http_2(yard, "-T", "-", sent=b"x" * 300_000)  # curl has no ear for an answer while it sends
-    assert apps["old"].got["PUT", "/"] == before
-    until(lambda: _over_http_2(yard, "--data", "x" * 2000) == "413")  # curl may find its connection closed before
+    before = dict(apps["old"].got)
+    assert _over_http_2(yard, "-T", "-", sent=b"x" * 2000) != "200"
+    assert _over_http_2(yard, "-T", "-", sent=b"x" * 300_000) != "200"
+    assert _over_http_2(yard, "--data", "x" * 2000) != "200"
+    assert dict(apps["old"].got) == before
     assert _over_http_2(yard, "--data", "x" * 10) == "200"
     assert _over_http_2(yard) == "200"
 

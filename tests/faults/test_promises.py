@@ -36,12 +36,6 @@ def worker_of(stack: Stack) -> int:
     return until(lambda: stack.pid("celery.* worker"), 20, "a worker process")
 
 
-def late(text: str) -> dict[str, str]:
-    """A web server that takes its time to come up."""
-    files = projects.web(text)
-    return {**files, "app.py": "import time\ntime.sleep(3)\n" + files["app.py"]}
-
-
 def begun(stack: Stack, view: dict, kind: str) -> int:
     """How often a job of a deployment has begun."""
     page = stack.view(f"/v1/apps/{view['app']}/deployments/{view['number']}/events?limit=200")
@@ -50,7 +44,8 @@ def begun(stack: Stack, view: dict, kind: str) -> int:
 
 @pytest.mark.parametrize("another_host", [False, True], ids=["same-host", "by-its-lease"])
 def test_a_killed_worker_is_followed_by_another(stack: Stack, another_host: bool) -> None:
-    pid, view = worker_of(stack), stack.begin("killed", late(f"came up {another_host}"))
+    pid = worker_of(stack)
+    view = stack.begin("killed", projects.web(f"came up {another_host}"), health_check={"min_healthy_time": 5})
     until(lambda: stack.show(view)["phase"] == "checking", 90, "it is being checked")
     if another_host:  # nobody there can see its lock
         for lock in Path(stack.home, "workers").glob("*.lock"):
